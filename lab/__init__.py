@@ -1,0 +1,1 @@
+"""The hospital that boots on one machine."""

@@ -1,0 +1,1 @@
+"""The journal, the incident directory and the proof that neither was touched."""

@@ -1,0 +1,1 @@
+"""Runs, verdicts, locks, approvals and the steps of people."""
