@@ -58,9 +58,7 @@ def refusal_text(blocking: Sequence[Finding]) -> str:
         lines = [finding.message]
         lines += [text for text in (finding.why, finding.remedy, finding.alternative) if text]
         if finding.severity == "overridable":
-            lines.append(
-                f"If it must be done all the same: -e override={finding.code} -e override_by=NAME (journalled)."
-            )
+            lines.append(f"If it must be done all the same: -e override={finding.code} -e override_by=NAME (journalled).")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
