@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""CHECK of a database restore: what is there, what could be restored, and what speaks against it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_assess
+short_description: Decide from which backup a PostgreSQL database can come back, changing nothing
+version_added: "0.1.0"
+description:
+  - Examines the server that would be replaced and every repository that may be used, and returns the plan of action that
+    people approve, together with everything that speaks against it.
+  - A backup counts only if its catalogue, each of its files and the write-ahead log up to the target are there. The contents of
+    the files are compared by checksum later, while they are read into a staging directory.
+  - Clauses RCV-1, BKP-2 and BKP-11 of the plan.
+options:
+  cluster:
+    description: The database cluster, as the inventory's C(database_cluster) describes it.
+    type: dict
+    required: true
+  repositories:
+    description: The repositories by name, as the inventory's C(database_repositories) describes them.
+    type: dict
+    default: {}
+  ciphers:
+    description: Passphrases of repositories on this host, by repository name.
+    type: dict
+    default: {}
+  source:
+    description: Where the backup is taken from; V(best) compares all and says why it chose.
+    type: str
+    choices: [local, offsite, removable, best]
+    default: best
+  target:
+    description: How far to restore, V(latest), V(time:2026-11-21T03:25:00+08:00) or V(backup:LABEL).
+    type: str
+    default: latest
+  heartbeat:
+    description: Table and column of a row that is written every second, to say how old the server's data are.
+    type: dict
+    default: {}
+  override:
+    description: Codes of findings that a named person accepts.
+    type: list
+    elements: str
+    default: []
+  override_by:
+    description: Who accepts them. Without a name nothing is accepted.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: The module never changes anything.
+author: Hospital Recovery
+"""
+
+EXAMPLES = r"""
+- name: Find out from which backup the database can come back
+  database_assess:
+    cluster: "{{ database_cluster }}"
+    repositories: "{{ database_repositories }}"
+    source: best
+    target: time:2026-11-21T03:25:00+08:00
+"""
+
+RETURN = r"""
+decision:
+  description: The plan of action, from source and backup to what happens to the old cluster.
+  returned: when some backup can be used
+  type: dict
+findings:
+  description: What was found, graded info, warning, overridable or stop, each with cause, remedy and alternative.
+  returned: always
+  type: list
+  elements: dict
+overridden:
+  description: Findings that a named person accepted.
+  returned: always
+  type: list
+  elements: dict
+refused:
+  description: Whether the restore is refused.
+  returned: when refused
+  type: bool
+steps:
+  description: What was examined, with times.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.recovery.database import options
+from ansible.module_utils.recovery.database.assess import assess
+from ansible.module_utils.recovery.database.target import TargetError, parse
+from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **options.COMMON_ARGUMENTS,
+            "source": {"type": "str", "choices": ["local", "offsite", "removable", "best"], "default": "best"},
+            "target": {"type": "str", "default": "latest"},
+            "heartbeat": {"type": "dict", "default": {}},
+            "override": {"type": "list", "elements": "str", "default": []},
+            "override_by": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    given = module.params
+    cluster = options.cluster(given["cluster"])
+    try:
+        target = parse(given["target"])
+    except TargetError as error:
+        finding = Finding("target-not-understood", "stop", str(error))
+        module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
+        return
+    wanted = None if given["source"] == "best" else [given["source"]]
+    repositories = options.repositories(given["repositories"], given["ciphers"], given["cluster"]["stanza"], cluster, wanted)
+    if not repositories:
+        finding = Finding(
+            "no-repository",
+            "stop",
+            f"The inventory describes no {given['source']} repository for this database.",
+            remedy="Describe it in database_repositories, or take another source.",
+        )
+        module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
+        return
+    found, decision, procedure = assess(
+        cluster, repositories, options.tails(given["repositories"]), given["source"], target, given["heartbeat"] or None
+    )
+    blocking, overridden = settle(found, given["override"], given["override_by"])
+    result = {
+        "changed": False,
+        "findings": [f.as_dict() for f in found],
+        "overridden": overridden,
+        "decision": decision,
+        **procedure.as_dict(),
+    }
+    if blocking:
+        module.fail_json(msg=refusal_text(blocking), refused=True, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

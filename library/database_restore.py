@@ -1,0 +1,174 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""A database restore in steps that can be interrupted anywhere and continued."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_restore
+short_description: Bring a PostgreSQL database back from a pgBackRest repository
+version_added: "0.1.0"
+description:
+  - V(stage) stops the failed server, reads every file of the approved backup into a directory beside the old cluster while
+    checksums are compared, replays the write-ahead log to the target and lets the result answer on a private socket only.
+    The old cluster's files are not touched, whatever the backup turns out to be.
+  - V(swap) sets the old cluster aside by renaming it, gives its place to the staged one and starts the service.
+  - V(finish) notes that the service was proven. V(abandon) gives up a staged cluster. V(rollback) puts the cluster that was kept
+    aside back into its place. V(release) deletes clusters kept aside, each by name.
+  - Each step can be killed at any moment; the same call then continues. Clause RCV-1 of the plan.
+options:
+  cluster:
+    description: The database cluster, as the inventory's C(database_cluster) describes it.
+    type: dict
+    required: true
+  repositories:
+    description: The repositories by name, as the inventory's C(database_repositories) describes them.
+    type: dict
+    default: {}
+  ciphers:
+    description: Passphrases of repositories on this host, by repository name.
+    type: dict
+    default: {}
+  verb:
+    description: The step.
+    type: str
+    required: true
+    choices: [stage, swap, finish, abandon, rollback, release]
+  decision:
+    description: The approved plan of action, as M(database_assess) returned it.
+    type: dict
+    default: {}
+  request:
+    description: What was asked, C(source) and C(target); by it an interrupted recovery recognises itself.
+    type: dict
+    default: {}
+  wal_sources:
+    description: Further repositories that may supply write-ahead log.
+    type: list
+    elements: str
+    default: []
+  jobs:
+    description: How many processes read the backup. 0 means one for each processor.
+    type: int
+    default: 0
+  names:
+    description: Which clusters V(release) deletes.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be done and changes nothing.
+author: Hospital Recovery
+"""
+
+EXAMPLES = r"""
+- name: Read the backup into a directory beside the old cluster and replay it there
+  database_restore:
+    verb: stage
+    cluster: "{{ database_cluster }}"
+    repositories: "{{ database_repositories }}"
+    decision: "{{ assessed.decision }}"
+    request: {source: local, target: latest}
+"""
+
+RETURN = r"""
+staged:
+  description: Where the staged cluster is and answers (socket, port), its timeline and the end of its log.
+  returned: for stage
+  type: dict
+aside:
+  description: Where the old cluster is kept; empty if there was none.
+  returned: for swap
+  type: str
+deleted:
+  description: Names of the clusters that were deleted.
+  returned: for release
+  type: list
+  elements: str
+kept_aside:
+  description: Names of the old clusters that wait for their release.
+  returned: always
+  type: list
+  elements: str
+steps:
+  description: The lines of the procedure, with times.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+import os
+from dataclasses import asdict
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.recovery.database import options, wayback
+from ansible.module_utils.recovery.database.errors import RestoreError
+from ansible.module_utils.recovery.database.restore import Restore
+from ansible.module_utils.recovery.database.shell import CommandError
+from ansible.module_utils.recovery.database.target import parse
+from ansible.module_utils.recovery.findings import Finding
+
+
+def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
+    """Do the step that was asked for and return what it has to say."""
+    cluster, procedure = restore.cluster, restore.procedure
+    if given["verb"] == "stage":
+        decision = given["decision"]
+        names = [decision["source"], *[n for n in given["wal_sources"] if n != decision["source"]]]
+        found = options.repositories(given["repositories"], given["ciphers"], given["cluster"]["stanza"], cluster, names)
+        jobs = given["jobs"] or os.cpu_count() or 1
+        staged = restore.stage([found[n] for n in names], options.tails(given["repositories"]), parse(decision["target"]), jobs)
+        return {"staged": asdict(staged), "measured": {"bytes_restored": decision["bytes"], "restored_to": staged.last_commit}}
+    if given["verb"] == "swap":
+        return {"aside": restore.swap()}
+    if given["verb"] == "finish":
+        restore.finish()
+    elif given["verb"] == "abandon":
+        wayback.abandon(cluster, procedure)
+    elif given["verb"] == "rollback":
+        return {"rejected": wayback.rollback(cluster, procedure)}
+    elif given["verb"] == "release":
+        return {"deleted": wayback.release(cluster, procedure, given["names"])}
+    return {}
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            **options.COMMON_ARGUMENTS,
+            "verb": {"type": "str", "required": True, "choices": ["stage", "swap", "finish", "abandon", "rollback", "release"]},
+            "decision": {"type": "dict", "default": {}},
+            "request": {"type": "dict", "default": {}},
+            "wal_sources": {"type": "list", "elements": "str", "default": []},
+            "jobs": {"type": "int", "default": 0},
+            "names": {"type": "list", "elements": "str", "default": []},
+        },
+        required_if=[("verb", "stage", ("decision", "request")), ("verb", "swap", ("decision", "request"))],
+        supports_check_mode=True,
+    )
+    given = module.params
+    cluster = options.cluster(given["cluster"])
+    before = {"kept_aside": [p.name for p in cluster.kept_aside()]}
+    if module.check_mode:
+        # A step that finds nothing of its own to do would not change anything.
+        changes = given["verb"] != "finish" and not (given["verb"] == "release" and not given["names"])
+        module.exit_json(changed=changes, before=before, kept_aside=before["kept_aside"])
+    restore = Restore(cluster, given["decision"], given["request"], options.run_id(given), options.runtime(cluster))
+    try:
+        said = carry_out(given, restore)
+    except (RestoreError, CommandError) as error:
+        code = getattr(error, "code", "restore-failed")
+        finding = Finding(code, "stop", str(error))
+        module.fail_json(msg=str(error), findings=[finding.as_dict()], before=before, **restore.procedure.as_dict())
+        return
+    after = {"kept_aside": [p.name for p in cluster.kept_aside()]}
+    changed = bool(restore.procedure.commands) or bool(restore.procedure.steps) or before != after
+    module.exit_json(changed=changed, before=before, after=after, **after, **said, **restore.procedure.as_dict())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,452 @@
+"""The restore itself (RCV-1), as steps that can be interrupted anywhere and continued. Standard library only.
+
+``stage`` reads the backup into a directory beside the old cluster and replays it there, seen by nobody; ``swap`` puts it into
+place by two renames; ``rollback`` and ``release`` are the ways back and out. The state file beside the data directory remembers
+how far a recovery came; the service's directory only ever holds the old cluster, a proven one, or nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pwd
+import shutil
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .cluster import (
+    OWNER,
+    Cluster,
+    control_data,
+    fsync_directory,
+    postmaster_pid,
+    read_state,
+    service_active,
+    wait_for_answer,
+    write_state,
+)
+from .errors import RestoreError
+from .pgbackrest import Repository
+from .shell import CommandError, Procedure, now, psql, run
+from .target import Target
+from .wal import SEGMENT, Segment, format_lsn, parse_history, parse_lsn
+
+FENCE_DROP_IN = """\
+# A recovery in progress keeps this cluster from starting: not before it has been proven and put into place.
+[Unit]
+ConditionPathExists=!{fence}
+"""
+
+WAL_FETCH = """\
+#!/bin/sh
+# restore_command: a segment from the archives, else from the tail of the log. Only "not there" may end the replay in peace;
+# anything else stops it (status above 125), so that a damaged archive is never taken for the end of the log.
+name=$1 dest=$2 broken=0
+for config in {configs}; do
+    pgbackrest --config="$config" --stanza={stanza} archive-get "$name" "$dest" && exit 0
+    status=$?
+    [ "$status" -eq 1 ] && continue
+    echo "archive-get $name with $config: status $status" >>{log}
+    broken=1
+done
+for file in {tail}/"$name" {tail}/"$name".partial; do
+    [ -f "$file" ] && cp "$file" "$dest" && exit 0
+done
+[ "$broken" -eq 0 ] && exit 1
+exit 255
+"""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A replayed cluster that only its own host can reach: over ``socket``."""
+
+    directory: str
+    socket: str
+    port: int
+    system_identifier: str
+    timeline: int
+    end_lsn: str
+    last_commit: str
+
+
+class Restore:
+    """One restore of one cluster: the decision that was approved, carried out in steps."""
+
+    def __init__(
+        self, cluster: Cluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, runtime: str
+    ) -> None:
+        """``request`` is what was asked (source, target); ``runtime`` is a directory in memory for sockets, configuration, tails."""
+        self.cluster = cluster
+        self.decision = dict(decision)
+        self.request = dict(request)
+        self.run_id = run_id
+        self.runtime = Path(runtime)
+        self.procedure = Procedure()
+
+    # ---- state ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Return the state file's content if it is of this very decision, else an empty dict."""
+        state = read_state(self.cluster)
+        same = state.get("request") == self.request and _core(state.get("decision", {})) == _core(self.decision)
+        return state if same else {}
+
+    def _enter(self, phase: str, **more: Any) -> None:
+        state = self.state or {"request": self.request, "decision": self.decision, "started": now(), "run": self.run_id}
+        write_state(self.cluster, state | {"phase": phase, "at": now()} | more)
+
+    # ---- SAFETY -----------------------------------------------------------------------------------------------
+
+    def stage(self, repositories: Sequence[Repository], tails: Mapping[str, str], target: Target, jobs: int) -> Staged:
+        """Stop what is to be replaced, read the backup into the staging directory, replay it there, and let it answer on a private socket.
+
+        ``repositories``: the source first, then others that may supply log. ``tails``: repository name -> directory of its WAL
+        tail. Raises RestoreError; whatever the backup turns out to be, the old cluster's files have not been touched.
+        """
+        phase = self.state.get("phase", "")
+        if phase in ("swapping", "swapped", "finished"):
+            return self._describe(self.cluster.data)
+        self._fence()
+        if phase != "replayed":
+            if phase != "restored":
+                self._enter("staging")
+                self._restore(repositories, tails, target, jobs)
+                self._enter("restored")
+            self._replay(target)
+            self._check_reached(target)
+            self._enter("replayed")
+        elif postmaster_pid(self.cluster.staging) is None:
+            with self.procedure.step("Start the staged cluster again, still out of everybody's reach"):
+                self._start_private()
+        return self._describe(self.cluster.staging)
+
+    def _fence(self) -> None:
+        with self.procedure.step("Stop the failed server and keep it from starting again"):
+            drop_in = Path(f"/etc/systemd/system/{self.cluster.service}.service.d/recovery-fence.conf")
+            text = FENCE_DROP_IN.format(fence=self.cluster.fence)
+            if not drop_in.exists() or drop_in.read_text(encoding="utf-8") != text:
+                drop_in.parent.mkdir(parents=True, exist_ok=True)
+                drop_in.write_text(text, encoding="utf-8")
+                self.procedure.run(["systemctl", "daemon-reload"])
+            self.cluster.fence.touch()
+            fsync_directory(self.cluster.fence.parent)
+            if service_active(self.cluster.service):
+                self.procedure.run(["systemctl", "stop", self.cluster.service], timeout=90)
+            pid = postmaster_pid(self.cluster.data)
+            if pid is not None and _is_postgres(pid):
+                self.procedure.run(
+                    [str(self.cluster.binaries / "pg_ctl"), "stop", "-D", str(self.cluster.data), "-m", "immediate"], user=OWNER
+                )
+
+    def _restore(self, repositories: Sequence[Repository], tails: Mapping[str, str], target: Target, jobs: int) -> None:
+        self._prepare_runtime()
+        with self.procedure.step(
+            "Collect the newest write-ahead log: the tail beside the repositories and what the old cluster still has"
+        ):
+            self._collect_tail(repositories, tails)
+        source = repositories[0]
+        staging = self.cluster.staging
+        if staging.exists() and read_state(self.cluster).get("staging_of") != self.decision["backup"]:
+            shutil.rmtree(staging)
+        with self.procedure.step(
+            f"Read every file of backup {self.decision['backup']} into a directory beside, comparing checksums"
+        ):
+            delta = ["--delta"] if staging.exists() and (staging / "PG_VERSION").exists() else []
+            if staging.exists() and not delta:
+                shutil.rmtree(staging)
+            staging.mkdir(mode=0o700, exist_ok=True)
+            owner = pwd.getpwnam(OWNER)
+            os.chown(staging, owner.pw_uid, owner.pw_gid)
+            self._enter("staging", staging_of=self.decision["backup"])
+            options = target.options(self.decision.get("restore_point", ""))
+            command = source.command(
+                "restore",
+                f"--pg1-path={staging}",
+                f"--set={self.decision['backup']}",
+                f"--process-max={jobs}",
+                *delta,
+                *options,
+                f'--recovery-option=restore_command={self.runtime}/wal-fetch %f "%p"',
+            )
+            fetch = WAL_FETCH.format(
+                configs=" ".join(r.config for r in repositories),
+                stanza=source.stanza,
+                log=self.runtime / "wal-fetch.log",
+                tail=self.runtime / "tail",
+            )
+            self._write(self.runtime / "wal-fetch", fetch, 0o755)
+            try:
+                self.procedure.run(command, user=OWNER)
+            except CommandError as error:
+                raise RestoreError(_blame(error, self.decision["backup"], source.name), "backup-damaged") from error
+
+    def _collect_tail(self, repositories: Sequence[Repository], tails: Mapping[str, str]) -> None:
+        tail = self.runtime / "tail"
+        shutil.rmtree(tail, ignore_errors=True)
+        tail.mkdir()
+        sources = [self.cluster.data / "pg_wal"] if self._same_system() else []
+        for repository in repositories:
+            if repository.host:
+                _unpack(self._remote_tail(repository), tail)
+            elif repository.name in tails:
+                sources.append(Path(tails[repository.name]))
+        for source in sources:
+            for file in source.iterdir() if source.is_dir() else ():
+                present = tail / file.name
+                if SEGMENT.match(file.name) and file.is_file() and not present.exists():
+                    shutil.copyfile(file, present)
+        owner = pwd.getpwnam(OWNER)
+        for path in (tail, *tail.iterdir()):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    def _same_system(self) -> bool:
+        found = control_data(self.cluster, self.cluster.data).get("Database system identifier", "")
+        return bool(found) and found == self.decision.get("system_identifier")
+
+    def _remote_tail(self, repository: Repository) -> bytes:
+        ssh = repository.ssh_command or "ssh"
+        command = [ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", f"{repository.host_user}@{repository.host}", "tail"]
+        self.procedure.commands.append(" ".join(command))
+        return _run_bytes(command, timeout=60)
+
+    def _prepare_runtime(self) -> None:
+        owner = pwd.getpwnam(OWNER)
+        for directory in (self.runtime, self.runtime / "socket", self.runtime / "lock", self.runtime / "spool"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.chown(directory, owner.pw_uid, owner.pw_gid)
+        (self.runtime / "wal-fetch.log").unlink(missing_ok=True)
+
+    def _write(self, path: Path, text: str, mode: int) -> None:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(mode)
+        owner = pwd.getpwnam(OWNER)
+        os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    # ---- replay -----------------------------------------------------------------------------------------------
+
+    def _start_private(self) -> None:
+        staging, log = self.cluster.staging, self.runtime / "server.log"
+        self._prepare_runtime()
+        settings = {
+            "config_file": f"{self.cluster.config_directory}/postgresql.conf",
+            "data_directory": str(staging),
+            "hba_file": f"{self.cluster.config_directory}/pg_hba.conf",
+            "ident_file": f"{self.cluster.config_directory}/pg_ident.conf",
+            "external_pid_file": f"{self.runtime}/pid",
+            "listen_addresses": "",
+            "unix_socket_directories": f"{self.runtime}/socket",
+            "port": str(self.cluster.port),
+            # What the log's new timeline must archive is kept until the real start.
+            "archive_command": "/bin/false",
+            "logging_collector": "off",
+            "autovacuum": "off",
+        }
+        options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        log.unlink(missing_ok=True)
+        self.procedure.run(
+            [
+                str(self.cluster.binaries / "pg_ctl"),
+                "start",
+                "-D",
+                str(staging),
+                "-w",
+                "-t",
+                "600",
+                "-s",
+                "-l",
+                str(log),
+                "-o",
+                options,
+            ],
+            user=OWNER,
+        )
+
+    def _ask(self, sql: str) -> list[list[str]]:
+        return psql(sql, database="postgres", port=self.cluster.port, socket=f"{self.runtime}/socket", timeout=20)
+
+    def _replay(self, target: Target) -> None:
+        with self.procedure.step(f"Replay the write-ahead log to the target ({target.text}), out of everybody's reach"):
+            try:
+                if postmaster_pid(self.cluster.staging) is None:
+                    self._start_private()
+                while self._ask("SELECT pg_is_in_recovery()") != [["f"]]:
+                    time.sleep(0.05)
+            except CommandError as error:
+                raise RestoreError(self._why_replay_failed(target, error), "replay-failed") from error
+
+    def _why_replay_failed(self, target: Target, error: CommandError) -> str:
+        log = _tail_of(self.runtime / "server.log")
+        fetch = _tail_of(self.runtime / "wal-fetch.log")
+        if "before configured recovery target was reached" in log:
+            return (
+                f"The write-ahead log at hand ends before the target {target.text}. The old cluster's files have not been touched. "
+                "Ask for an earlier moment, for -e target=latest, or take another source (-e source=best)."
+            )
+        if fetch:
+            return (
+                f"The write-ahead log is damaged: {fetch.splitlines()[0]}. Replay was stopped there so that nothing is lost without a word; "
+                "the old cluster's files have not been touched. Take another source (-e source=best), or a target before the damage."
+            )
+        return f"The staged cluster did not come up; the old cluster's files have not been touched. It said: {log[-600:] or error.output[-600:]}"
+
+    def _check_reached(self, target: Target) -> None:
+        """A replay may only end at its target or at the end of the log; an end before the newest segment at hand is a hole."""
+        if target.kind != "latest":
+            return
+        staged = self._describe(self.cluster.staging)
+        needed = Segment.parse(self.decision["wal_to"]) if self.decision.get("wal_to") else None
+        with self.procedure.step("Compare where the replay ended with the newest log at hand"):
+            if needed is not None and needed.timeline <= staged.timeline and parse_lsn(staged.end_lsn) < needed.start():
+                raise RestoreError(
+                    f"Replay ended at {staged.end_lsn}, before the newest write-ahead log at hand ({needed.name()} begins at "
+                    f"{format_lsn(needed.start())}): what was acknowledged in between would be lost. The old cluster's files have not been "
+                    "touched. Take another source (-e source=best), or accept the loss by naming the moment (-e target=time:...).",
+                    "replay-short",
+                )
+
+    def _describe(self, directory: Path) -> Staged:
+        control = control_data(self.cluster, directory)
+        timeline = int(control.get("Latest checkpoint's TimeLineID", "1"))
+        histories = sorted((directory / "pg_wal").glob("*.history"))
+        end = control.get("Latest checkpoint location", "0/0")
+        if histories:
+            past = parse_history(histories[-1].read_text(encoding="ascii"))
+            timeline = max(timeline, int(histories[-1].name[:8], 16))
+            end = format_lsn(past[-1][1]) if past else end
+        last = ""
+        log = _tail_of(self.runtime / "server.log", 20000)
+        for line in log.splitlines():
+            if "last completed transaction was at log time" in line:
+                last = line.rpartition("log time ")[2].strip()
+        private = directory == self.cluster.staging
+        return Staged(
+            directory=str(directory),
+            socket=f"{self.runtime}/socket" if private else "/var/run/postgresql",
+            port=self.cluster.port,
+            system_identifier=control.get("Database system identifier", ""),
+            timeline=timeline,
+            end_lsn=end,
+            last_commit=last,
+        )
+
+    # ---- RUN --------------------------------------------------------------------------------------------------
+
+    def swap(self) -> str:
+        """Put the proven cluster into the service's place, keep the old one aside, and start. Returns where the old one is."""
+        phase = self.state.get("phase")
+        if phase not in ("replayed", "swapping", "swapped", "finished"):
+            raise RestoreError(
+                "Nothing proven is staged for this decision, so nothing was put into place. Run the same command again from its start.",
+                "nothing-staged",
+            )
+        data, staging = self.cluster.data, self.cluster.staging
+        aside = self.state.get("aside") or str(
+            data.with_name(f"{data.name}.aside-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        )
+        if phase in ("replayed", "swapping"):
+            with self.procedure.step("Close the staged cluster in good order"):
+                if postmaster_pid(staging) is not None:
+                    stop = [
+                        str(self.cluster.binaries / "pg_ctl"),
+                        "stop",
+                        "-D",
+                        str(staging),
+                        "-m",
+                        "fast",
+                        "-w",
+                        "-s",
+                        "-t",
+                        "300",
+                    ]
+                    self.procedure.run(stop, user=OWNER)
+                if staging.exists():
+                    self._forget_recovery_settings(staging)
+            self._enter("swapping", aside=aside)
+            with self.procedure.step("Set the old cluster aside by its name, and give its place to the proven one"):
+                if staging.exists():
+                    if data.exists() and not Path(aside).exists():
+                        data.rename(aside)
+                        fsync_directory(data.parent)
+                    staging.rename(data)
+                    fsync_directory(data.parent)
+                if not Path(aside).exists():
+                    aside = ""
+            self._enter("swapped", aside=aside)
+        with self.procedure.step("Start the database and let the wards in"):
+            self.cluster.fence.unlink(missing_ok=True)
+            if not service_active(self.cluster.service):
+                self.procedure.run(["systemctl", "reset-failed", self.cluster.service], accept=(0, 1))
+                self.procedure.run(["systemctl", "start", self.cluster.service], timeout=120)
+            wait_for_answer(self.cluster)
+        self.procedure.milestone("system_up", "the database answers in its place")
+        return aside
+
+    def _forget_recovery_settings(self, directory: Path) -> None:
+        settings = directory / "postgresql.auto.conf"
+        lines = settings.read_text(encoding="utf-8").splitlines(keepends=True) if settings.exists() else []
+        kept = [
+            x
+            for x in lines
+            if not x.startswith(("restore_command", "recovery_target", "# Recovery settings generated by pgBackRest"))
+        ]
+        if kept != lines:
+            temporary = settings.with_suffix(".new")
+            self._write(temporary, "".join(kept), 0o600)
+            temporary.replace(settings)
+
+    # ---- ways back and out ------------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """Note that the service was proven: the next restore is a new one."""
+        if self.state:
+            self._enter("finished")
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+
+def _core(decision: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(decision.get(key) for key in ("source", "backup", "target"))
+
+
+def _is_postgres(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() == "postgres"
+    return False
+
+
+def _tail_of(path: Path, size: int = 4000) -> str:
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8", errors="replace")[-size:]
+    return ""
+
+
+def _run_bytes(command: Sequence[str], timeout: float) -> bytes:
+    import base64
+
+    encoded = run(["sh", "-c", 'exec "$@" | base64 -w0', "sh", *command], user=OWNER, timeout=timeout)
+    return base64.b64decode(encoded)
+
+
+def _unpack(archive: bytes, directory: Path) -> None:
+    if not archive:
+        return
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            name = Path(member.name).name
+            handle = tar.extractfile(member) if member.isfile() and SEGMENT.match(name) else None
+            if handle is not None:
+                (directory / name).write_bytes(handle.read())
+
+
+def _blame(error: CommandError, label: str, source: str) -> str:
+    reason = next((line for line in error.output.splitlines() if "ERROR" in line), error.output[-400:])
+    return (
+        f"Backup {label} in the {source} repository could not be read whole: {reason.strip()}. The old cluster's files have not been touched. "
+        "Take another source (-e source=best), or an older backup (-e target=backup:LABEL)."
+    )
