@@ -47,7 +47,7 @@ integration: ## The parts together, on labs of their own
 
 bench: ## Measure against the raw tools; results in benchmarks/results/
 	@bin/setup everything
-	@bin/as-root $(PYTHON) -m benchmarks
+	@bin/as-root $(PYTHON) -m benchmarks.run
 
 setup: ## Only set up what is missing
 	@bin/setup everything
