@@ -1,0 +1,72 @@
+"""What the action plugins of the frame share: the run they belong to, the journal, and the shape of a refusal."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.errors import AnsibleActionFail
+
+from recovery.evidence.journal import Journal, JournalError
+from recovery.findings import Finding, refusal_text
+from recovery.frame.project import INCIDENT_VARIABLE, RUN_VARIABLE, requester, runbook_name
+
+
+class RunContext:
+    """The run that a task belongs to, from the environment that the journal callback (or ``recovery run``) has set."""
+
+    def __init__(self) -> None:
+        """Read the environment. Raises AnsibleActionFail where no journal is kept: nothing may happen without evidence."""
+        try:
+            self.journal = Journal.from_environment()
+        except JournalError as error:
+            raise AnsibleActionFail(str(error)) from error
+        self.incident = Path(os.environ[INCIDENT_VARIABLE])
+        self.run = os.environ.get(RUN_VARIABLE, "")
+        self.by = requester()
+        playbooks = context.CLIARGS.get("args") or ("",)
+        self.runbook = runbook_name(str(playbooks[0]))
+
+    @property
+    def pid(self) -> int:
+        """Return the process of the whole run: a task runs in a fork of it."""
+        parent = multiprocessing.parent_process()
+        return parent.pid if parent is not None and parent.pid is not None else os.getpid()
+
+    def tell(self, event: str, *, host: str = "", name: str = "", result: str = "", **data: Any) -> None:
+        """Append an event to the journal."""
+        try:
+            self.journal.append(event, host=host, name=name, result=result, data=data)
+        except JournalError as error:
+            raise AnsibleActionFail(str(error)) from error
+
+
+def refuse(finding: Finding, **more: Any) -> dict[str, Any]:
+    """Return the result of a task that refuses: nothing was changed, and this is why."""
+    return {
+        "changed": False,
+        "failed": True,
+        "refused": True,
+        "findings": [finding.as_dict()],
+        "msg": refusal_text([finding]),
+        **more,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return a templated value as ordinary Python data, without Ansible's tags, so that it can be written and signed."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    return str.__str__(value) if isinstance(value, str) else str(value)
