@@ -102,7 +102,7 @@ def health(cluster: Cluster, heartbeat: dict[str, str] | None = None) -> Health:
     newest = (
         f"(SELECT extract(epoch FROM clock_timestamp() - max({heartbeat['column']})) FROM {heartbeat['table']})"  # noqa: S608 if heartbeat else "NULL"
     )
-    sql = f"SELECT not pg_is_in_recovery(), coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint;SELECT {newest};"
+    sql = f"SELECT not pg_is_in_recovery(), coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint;SELECT {newest};"  # noqa: S608
     try:
         rows = psql(sql, database=cluster.name, port=cluster.port, timeout=8)
         age = float(rows[1][0]) if len(rows) > 1 and rows[1][0] else None

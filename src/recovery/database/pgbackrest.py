@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import hashlib
 import json
 import os
 import pwd
@@ -173,6 +174,20 @@ class Repository:
         parser.read_string(self.ask("repo-get", f"backup/{self.stanza}/{label}/backup.manifest"))
         defaults = {key: json.loads(value) for key, value in parser["target:file:default"].items()}
         return {name: {**defaults, **json.loads(value)} for name, value in parser["target:file"].items()}
+
+    def holdings(self, backup: Backup) -> dict[str, Any] | None:
+        """Return the manifest of what a backup holds, or None if it was taken without one.
+
+        Raises ValueError when it is not the one that the backup's annotation names.
+        """
+        sealed = backup.annotation.get("manifest-sha256", "")
+        if not sealed:
+            return None
+        text = self.ask("repo-get", "--raw", f"manifests/{self.stanza}/{backup.label}.json")
+        if hashlib.sha256(text.encode("utf-8")).hexdigest() != sealed:
+            raise ValueError(f"the manifest of backup {backup.label} is not the one that was sealed with it")
+        found: dict[str, Any] = json.loads(text)
+        return found
 
     def damaged_files(self, backup: Backup) -> list[str]:
         """Compare a backup's manifest with the files that are there; return what is wrong, in sentences.
