@@ -14,7 +14,7 @@ help: ## This list
 
 demo: ## Boot a hospital, destroy its database twice, bring it back from the local and the off-site backup
 	@bin/setup everything
-	@bin/demo
+	@$(PYTHON) bin/demo
 
 lab: ## Boot the hospital and leave it running (take it down with: .venv/bin/lab down)
 	@bin/setup everything

@@ -14,7 +14,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 PHASES = ("CHECK", "DECIDE", "SAFETY", "RUN", "VERIFY", "RELEASE")
 PLAY_NAME = re.compile(r"^(?P<clause>[A-Z]+-\d+) (?P<number>\d+)/(?P<of>\d+) (?P<phase>[A-Z]+) \| (?P<sentence>\S.*)$")
-ENTRY_POINTS = {"check", "run", "verify", "rollback", "release", "setup", "rearm"}
+CONTRACT = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
 BLOCKS = ("block", "rescue", "always")
 
 
@@ -27,6 +27,12 @@ def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> str:
 
 
 Loader.add_multi_constructor("!", _tagged)
+
+
+def entry_points() -> set[str]:
+    """Return the closed list of verbs, as the architecture's table of rooms gives it."""
+    row = next(line for line in CONTRACT.splitlines() if line.startswith("| `roles/` |"))
+    return set(re.findall(r"`(\w+)`", row.split("closed list", 1)[1]))
 
 
 def load(path: Path) -> Any:
@@ -107,6 +113,39 @@ def walk(tasks: Any, file: Path, inside: tuple[str, ...] = ()) -> Iterator[Task]
         yield task
         for key in BLOCKS:
             yield from walk(entry.get(key), file, (*inside, key))
+
+
+def role_files(task: dict[str, Any]) -> list[Path]:
+    """Return the files of tasks that an import or include of a role, or of a file, stands for (empty for any other task)."""
+    for key in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
+        if key in task:
+            arguments = task[key]
+            name = f"{str(arguments.get('tasks_from', 'main')).removesuffix('.yml')}.yml"
+            return [PROJECT / "roles" / arguments["name"] / "tasks" / name]
+    return []
+
+
+def unfold(tasks_of_a_play: Any, file: Path) -> Iterator[Task]:
+    """Yield every task in the order in which a play meets it, with those of the roles and files it includes."""
+    for task in walk(tasks_of_a_play, file):
+        yield task
+        for inner in role_files(task.data):
+            yield from unfold(load(inner), inner)
+        for key in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
+            included = task.data.get(key)
+            name = included.get("file") if isinstance(included, dict) else included
+            if name and "{{" not in name:
+                yield from unfold(load(task.file.parent / name), task.file.parent / name)
+
+
+def play_tasks(play: dict[str, Any], file: Path) -> list[Task]:
+    """Return every task of a play with its roles unfolded, in the order of running."""
+    found: list[Task] = list(unfold(play.get("pre_tasks"), file))
+    for role in play.get("roles") or []:
+        name, verb = (role, "main") if isinstance(role, str) else (role["role"], role.get("tasks_from", "main"))
+        path = PROJECT / "roles" / name / "tasks" / f"{verb}.yml"
+        found += unfold(load(path), path)
+    return found + list(unfold(play.get("tasks"), file)) + list(unfold(play.get("post_tasks"), file))
 
 
 def tasks() -> list[Task]:
