@@ -70,6 +70,10 @@ decision:
   description: The plan of action, from source and backup to what happens to the old cluster.
   returned: when some backup can be used
   type: dict
+holdings:
+  description: The manifest of what the chosen backup holds; empty if it was taken without one.
+  returned: always
+  type: dict
 findings:
   description: What was found, graded info, warning, overridable or stop, each with cause, remedy and alternative.
   returned: always
@@ -130,16 +134,15 @@ def main() -> None:
         )
         module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
         return
-    found, decision, procedure = assess(
-        cluster, repositories, options.tails(given["repositories"]), given["source"], target, given["heartbeat"] or None
-    )
-    blocking, overridden = settle(found, given["override"], given["override_by"])
+    assessment = assess(cluster, repositories, options.tails(given["repositories"]), given["source"], target, given["heartbeat"] or None)
+    blocking, overridden = settle(assessment.findings, given["override"], given["override_by"])
     result = {
         "changed": False,
-        "findings": [f.as_dict() for f in found],
+        "findings": [f.as_dict() for f in assessment.findings],
         "overridden": overridden,
-        "decision": decision,
-        **procedure.as_dict(),
+        "decision": assessment.decision,
+        "holdings": assessment.holdings or {},
+        **assessment.procedure.as_dict(),
     }
     if blocking:
         module.fail_json(msg=refusal_text(blocking), refused=True, **result)

@@ -31,6 +31,7 @@ class Candidate:
     newest_segment: str = ""
     archive_id: str = ""
     system_identifier: str = ""
+    holdings: dict[str, Any] | None = None
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -44,6 +45,16 @@ class Candidate:
             reason = next((f.message for f in self.findings if f.severity == "stop"), "it holds no backup")
             return f"{self.source}: not usable. {reason}"
         return f"{self.source}: backup {self.backup.label}, write-ahead log to {_clock(self.reaches)}."
+
+
+@dataclass
+class Assessment:
+    """What a check came to: findings, the plan of action to approve, and the manifest of what its backup holds."""
+
+    findings: list[Finding]
+    decision: dict[str, Any]
+    holdings: dict[str, Any] | None
+    procedure: Procedure
 
 
 def _clock(moment: float) -> str:
@@ -120,6 +131,7 @@ def examine(repository: Repository, cluster: Cluster, target: Target, tail: str 
                     alternative="Name an older backup: -e target=backup:LABEL.",
                 )
             )
+        candidate.holdings = repository.holdings(backup)
         _examine_wal(repository, candidate, backup, target, tail)
     except CommandError as error:
         code, sentence = explain(error)
@@ -253,7 +265,7 @@ def assess(
     source: str,
     target: Target,
     heartbeat: dict[str, str] | None = None,
-) -> tuple[list[Finding], dict[str, Any], Procedure]:
+) -> Assessment:
     """Return findings, the decision (the plan of action that is approved) and what was looked at.
 
     An interrupted recovery that asked for the same is continued with the decision it had taken.
@@ -264,11 +276,9 @@ def assess(
     if earlier.get("request") == request and earlier.get("phase") not in (None, "finished", "rolled-back"):
         with procedure.step(f"Continue the interrupted recovery of {earlier.get('started')} (it had reached: {earlier['phase']})"):
             decision = dict(earlier["decision"]) | {"continues": earlier["phase"]}
-        return (
-            [Finding("continues", "info", f"A recovery from {decision['source']} was interrupted; it is continued.")],
-            decision,
-            procedure,
-        )
+            holdings = _holdings_again(repositories.get(decision["source"]), decision["backup"])
+        told = Finding("continues", "info", f"A recovery from {decision['source']} was interrupted; it is continued.")
+        return Assessment([told], decision, holdings, procedure)
     names = [n for n in SOURCES if n in repositories] if source == "best" else [source]
     candidates: list[Candidate] = []
     for name in names:
@@ -293,7 +303,7 @@ def assess(
             )
         )
     if not chosen or not chosen.backup:
-        return findings, {}, procedure
+        return Assessment(findings, {}, None, procedure)
     manifest_point = f"manifest-{chosen.backup.label}" if "manifest-sha256" in chosen.backup.annotation else ""
     decision = {
         "what": f"Replace the database {cluster.name} by its backup",
@@ -311,7 +321,18 @@ def assess(
         "server": asdict(state),
         "references": list(chosen.backup.references),
     }
-    return findings, decision, procedure
+    return Assessment(findings, decision, chosen.holdings, procedure)
+
+
+def _holdings_again(repository: Repository | None, label: str) -> dict[str, Any] | None:
+    """Read the manifest of the backup that an interrupted recovery had chosen; the proof says so if it cannot be had."""
+    if repository is None:
+        return None
+    try:
+        backup = next((b for b in repository.contents().backups if b.label == label), None)
+        return repository.holdings(backup) if backup else None
+    except (CommandError, ValueError):
+        return None
 
 
 def _best(usable: Sequence[Candidate]) -> Candidate:
