@@ -1,0 +1,125 @@
+"""The command ``lab``: a hospital that boots on one machine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lab import hospital, host, image
+from lab.errors import LabError
+from lab.state import Lab
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Name = Annotated[str | None, typer.Option("--name", envvar="LAB_NAME", help="Which lab; several can exist side by side.")]
+COMMAND = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+
+
+def say(line: str) -> None:
+    """Show progress; on standard error, so that a command's output stays its own."""
+    err.print(line, style="dim", markup=False)
+
+
+def in_sentences(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn a LabError into two lines and exit status 1."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except LabError as error:
+            err.print(error.cause, style="bold red", markup=False)
+            if error.remedy:
+                err.print(error.remedy, markup=False)
+            raise typer.Exit(1) from error
+
+    return wrapper
+
+
+@app.command("image")
+@in_sentences
+def image_command() -> None:
+    """Build the base image, or repair a damaged one."""
+    out.print(str(image.ensure(say)), markup=False)
+
+
+@app.command()
+@in_sentences
+def up(
+    name: Name = None,
+    scale: Annotated[str | None, typer.Option(help="How much the database holds: small, default, ...")] = None,
+    disk: Annotated[list[str] | None, typer.Option(help="Another size for a disk: his-db:data=12G")] = None,
+) -> None:
+    """Start the lab, or heal what is left of one."""
+    sizes = {which: size for which, _, size in (entry.partition("=") for entry in disk or [])}
+    lab = Lab.named(name)
+    hospital.up(lab, scale=scale, disk_sizes=sizes, say=say)
+    _show(lab)
+
+
+@app.command()
+@in_sentences
+def down(name: Name = None, keep: Annotated[bool, typer.Option("--keep", help="Keep the disks for the next `lab up`.")] = False) -> None:
+    """Stop the lab and leave nothing behind."""
+    hospital.down(Lab.named(name), keep=keep, say=say)
+
+
+@app.command()
+@in_sentences
+def status(name: Name = None) -> None:
+    """Show what runs and what is broken."""
+    _show(Lab.named(name))
+
+
+def _show(lab: Lab) -> None:
+    found = hospital.status(lab)
+    table = Table(title=f"Lab {found['name']}: {found['phase']}", title_justify="left")
+    for heading in ("host", "address", "running", "ssh", "disks used (MB)"):
+        table.add_column(heading)
+    for entry in found["hosts"]:
+        table.add_row(
+            entry["name"],
+            entry["address"],
+            "yes" if entry["running"] else "NO",
+            "answers" if entry["ssh"] else "SILENT",
+            " ".join(f"{disk}={used}" for disk, used in entry["disks"].items()),
+        )
+    out.print(table)
+    for fault in found["faults"]:
+        out.print(f"broken: {fault['fault']} {fault['parameters']}", style="red", markup=False)
+
+
+@app.command("exec", context_settings=COMMAND)
+@in_sentences
+def execute(context: typer.Context, machine: Annotated[str, typer.Argument(metavar="HOST")], name: Name = None) -> None:
+    """Run a command as root on a host, as if at its console: lab exec his-db -- journalctl -b."""
+    lab = Lab.named(name)
+    lab.require()
+    lab.topology().host(machine)
+    argv = [word for index, word in enumerate(context.args) if not (index == 0 and word == "--")] or ["/bin/bash", "-l"]
+    raise typer.Exit(subprocess.run(host.inside(lab, machine, argv), check=False).returncode)
+
+
+@app.command(context_settings=COMMAND)
+@in_sentences
+def ssh(context: typer.Context, machine: Annotated[str, typer.Argument(metavar="HOST")], name: Name = None) -> None:
+    """Log in to a host as the control node does: through the network, host key checked."""
+    lab = Lab.named(name)
+    lab.require()
+    lab.topology().host(machine)
+    sys.stdout.flush()
+    os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), machine, *context.args])  # noqa: S606
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,110 @@
+"""Wire: a namespace for every node and segment, veth pairs as cables. Nothing of it is in the outer machine's network."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.state import Lab
+from lab.system import run
+from lab.topology import Cable, Port, Topology
+
+BRIDGE = "switch"
+FORWARDING = "/proc/sys/net/ipv4/ip_forward"
+
+
+def _batch(namespace: str, lines: Sequence[str]) -> None:
+    if lines:
+        run(["ip", "-n", namespace, "-batch", "-"], stdin="\n".join(lines) + "\n", doing=f"Setting up the network {namespace}")
+
+
+def interfaces(lab: Lab, node: str) -> dict[str, dict[str, object]]:
+    """Return the interfaces in a node's namespace by name, as ``ip -j link`` describes them."""
+    listed = run(["ip", "-n", lab.namespace(node), "-j", "link", "show"], doing=f"Looking at the ports of {node}").stdout
+    return {entry["ifname"]: entry for entry in json.loads(listed or "[]")}
+
+
+def ensure(lab: Lab, topology: Topology, pulled: Collection[str] = ()) -> list[str]:
+    """Bring every missing namespace and cable into being; return the nodes whose namespace is new.
+
+    ``pulled`` names cables that a fault holds down: they are laid, but not brought up.
+    """
+    nodes = [*topology.segments, *topology.nodes]
+    lab.write(namespaces=sorted({*lab.read().get("namespaces", []), *map(lab.namespace, nodes)}))
+    present = set(namespaces_present())
+    fresh = [node for node in nodes if lab.namespace(node) not in present]
+    for node in fresh:
+        _discard_stale(lab.namespace_path(node))
+        run(["ip", "netns", "add", lab.namespace(node)], doing=f"Creating the network of {node}")
+        _batch(lab.namespace(node), ["link set lo up"])
+    existing = {node: set(interfaces(lab, node)) for node in nodes}
+    for segment in topology.segments:
+        if BRIDGE not in existing[segment]:
+            _batch(lab.namespace(segment), [f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0", f"link set {BRIDGE} up"])
+    for cable in topology.cables.values():
+        if not all(port.name in existing[port.node] for port in (cable.a, cable.b)):
+            for port in (cable.a, cable.b):
+                if port.name in existing[port.node]:
+                    _batch(lab.namespace(port.node), [f"link del dev {port.name}"])
+            _lay(lab, cable)
+        for port in (cable.a, cable.b):
+            if cable.name not in pulled:
+                bring_up(lab, topology, port)
+    for router in topology.nodes.values():
+        if router.kind == "router":
+            run(["ip", "netns", "exec", lab.namespace(router.name), "sh", "-c", f"echo 1 >{FORWARDING}"], doing="Routing")
+    return fresh
+
+
+def _lay(lab: Lab, cable: Cable) -> None:
+    spaces = [lab.namespace(port.node) for port in (cable.a, cable.b)]
+    run(
+        ["ip", "link", "add", cable.a.name, "netns", spaces[0], "type", "veth", "peer", "name", cable.b.name, "netns", spaces[1]],
+        doing=f"Laying the cable {cable.name}",
+    )
+
+
+def bring_up(lab: Lab, topology: Topology, port: Port) -> None:
+    """Give a port what the topology says it has: address, routes, or its place in a segment."""
+    if port.node in topology.segments:
+        lines = [f"link set dev {port.name} master {BRIDGE} up"]
+    else:
+        node = topology.nodes[port.node]
+        network = ipaddress.ip_interface(node.ports[port.name]).network
+        lines = [f"address replace {node.ports[port.name]} brd + dev {port.name}", f"link set dev {port.name} up"]
+        lines += [f"route replace {to} via {hop}" for to, hop in node.routes.items() if ipaddress.ip_address(hop) in network]
+    _batch(lab.namespace(port.node), lines)
+
+
+def namespaces_present() -> list[str]:
+    """Return the names of the network namespaces of the outer machine that can be entered."""
+    listed = run(["ip", "-j", "netns", "list"], check=False).stdout
+    return [entry["name"] for entry in json.loads(listed or "[]") if _is_mounted(Path("/run/netns") / entry["name"])]
+
+
+def _is_mounted(path: Path) -> bool:
+    """Tell a namespace from the empty file that a crash leaves in its place."""
+    try:
+        return path.stat().st_dev != path.parent.stat().st_dev
+    except FileNotFoundError:
+        return False
+
+
+def _discard_stale(path: Path) -> None:
+    if path.exists() and not _is_mounted(path):
+        path.unlink()
+
+
+def remove(names: Iterable[str]) -> None:
+    """Remove namespaces that the lab recorded, and with them every cable that ends there."""
+    present = set(namespaces_present())
+    for name in names:
+        if not name.startswith("lab."):
+            raise LabError(f"{name} is no network of a lab.", "The ledger of the lab is damaged: look at its lab.json.")
+        if name in present:
+            run(["ip", "netns", "delete", name], doing=f"Removing the network {name}")
+        else:
+            _discard_stale(Path("/run/netns") / name)
