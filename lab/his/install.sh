@@ -1,0 +1,62 @@
+#!/bin/bash
+# install.sh ROLE: make this host the hospital information system's database, application or workstation. Root; may be repeated.
+#   database      configuration of the cluster 15/main, passwords; enabled, and started when there is a seeded data directory
+#   spare         the database's configuration without any data: where a restored database may come up later
+#   application   his-app.service on 10.20.10.12:8080, enabled and started
+#   workstation   his-client, and his-workload.service (neither enabled nor started; RATE in /etc/default/his-workload)
+# The files are in /usr/local/lib/his already. HIS_SECRETS (default /etc/his/secrets) may name files his_app and his_reader.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+. ./roles.sh
+role="${1:?Say what this host is: install.sh database|spare|application|workstation}"
+config=/etc/postgresql/15/main
+
+configure_database() {
+    install -d -o postgres -g postgres "$config/conf.d"
+    install -o postgres -g postgres -m 644 files/postgresql.conf "$config/conf.d/10-his.conf"
+    install -o postgres -g postgres -m 640 files/pg_hba.conf "$config/pg_hba.conf"
+    echo auto >"$config/start.conf"
+}
+
+case "$role" in
+    database)
+        if [ ! -d "$config" ]; then
+            echo "There is no cluster 15/main on this host. Make it first: $PWD/seed.sh default" >&2
+            exit 1
+        fi
+        configure_database
+        systemctl enable -q postgresql.service
+        systemctl restart postgresql@15-main.service
+        set_passwords
+        ;;
+    spare)
+        if [ ! -d "$config" ]; then
+            pg_createcluster --locale C.UTF-8 --encoding UTF8 15 main -- --data-checksums --auth-local=peer --auth-host=scram-sha-256 \
+                >/dev/null
+            # Only the configuration is wanted: an empty database that answers would be worse than none.
+            rm -rf /var/lib/postgresql/15/main
+        fi
+        configure_database
+        ;;
+    application)
+        install -d -m 755 /etc/his
+        if ! id -u his-app >/dev/null 2>&1; then
+            useradd --system --no-create-home --shell /usr/sbin/nologin his-app
+        fi
+        (umask 077 && secret his_app >/etc/his/app-password)
+        install -m 644 files/his-app.service /etc/systemd/system/his-app.service
+        systemctl daemon-reload
+        systemctl enable -q his-app.service
+        systemctl restart his-app.service
+        ;;
+    workstation)
+        install -m 755 files/his-client /usr/local/bin/his-client
+        install -d -m 755 /var/log/his-client /var/lib/his-client
+        install -m 644 files/his-workload.service /etc/systemd/system/his-workload.service
+        systemctl daemon-reload
+        ;;
+    *)
+        echo "'$role' is none of database, spare, application, workstation." >&2
+        exit 64
+        ;;
+esac
