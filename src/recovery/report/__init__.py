@@ -1,1 +1,1 @@
-"""The report of an incident, as HTML and PDF, in Chinese and English."""
+"""The incident report: one self-contained HTML file and a PDF, computed from an incident directory and nothing else."""

@@ -1,0 +1,182 @@
+"""Outages: the incident's milestones in order, the time between them, and what was measured about the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from .incident import Event, Incident, number, parse_time
+
+MILESTONES = ("fault", "detected", "declared", "recovery_started", "system_up", "service_proven", "users_told")
+_PROVEN = MILESTONES.index("service_proven")
+# The first time counts for what begins, the last one before the proof for what had to be tried again.
+_LAST_COUNTS = ("system_up",)
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """A moment of an outage."""
+
+    name: str
+    at: datetime
+    detail: str
+    run: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The time between two recorded milestones; ``skipped`` names those between them that were not recorded."""
+
+    start: Milestone
+    end: Milestone
+    skipped: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds; negative if the recorded times contradict the order."""
+        return (self.end.at - self.start.at).total_seconds()
+
+    @property
+    def key(self) -> str:
+        """The segment's name in the targets: the milestone that ends it."""
+        return self.end.name
+
+
+@dataclass
+class Outage:
+    """One outage, from its fault to the moment that users were told; any milestone may be absent."""
+
+    milestones: dict[str, Milestone] = field(default_factory=dict)
+    runs: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the service was proven."""
+        return "service_proven" in self.milestones
+
+    @property
+    def ordered(self) -> list[Milestone]:
+        """The recorded milestones in the plan's order."""
+        return [self.milestones[name] for name in MILESTONES if name in self.milestones]
+
+    @property
+    def absent(self) -> list[str]:
+        """The milestones that were not recorded."""
+        return [name for name in MILESTONES if name not in self.milestones]
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The times between neighbouring recorded milestones."""
+        found = self.ordered
+        return [
+            Segment(a, b, MILESTONES[MILESTONES.index(a.name) + 1 : MILESTONES.index(b.name)])
+            for a, b in zip(found, found[1:], strict=False)
+        ]
+
+    @property
+    def first(self) -> Milestone | None:
+        """The earliest milestone in the plan's order."""
+        return self.ordered[0] if self.milestones else None
+
+    @property
+    def rto_s(self) -> float | None:
+        """Seconds from the fault to the proven service; unknown unless both were recorded in that order."""
+        fault, proven = self.milestones.get("fault"), self.milestones.get("service_proven")
+        if fault is None or proven is None or proven.at < fault.at:
+            return None
+        return (proven.at - fault.at).total_seconds()
+
+    @property
+    def down_until(self) -> datetime | None:
+        """When the service was back: proven, else up."""
+        for name in ("service_proven", "system_up"):
+            if name in self.milestones:
+                return self.milestones[name].at
+        return None
+
+    def window(self, margin: timedelta = timedelta(seconds=60)) -> tuple[datetime, datetime] | None:
+        """The time to plot: the outage with a margin of at least a fifth of its length on each side."""
+        if not self.milestones:
+            return None
+        times = [milestone.at for milestone in self.milestones.values()]
+        low, high = min(times), max(times)
+        margin = max(margin, (high - low) / 5)
+        return low - margin, high + margin
+
+    def add(self, milestone: Milestone) -> None:
+        """Take in a milestone; see the rules on which of several of one name counts."""
+        if milestone.run and milestone.run not in self.runs:
+            self.runs.append(milestone.run)
+        if milestone.name not in self.milestones or (milestone.name in _LAST_COUNTS and not self.complete):
+            self.milestones[milestone.name] = milestone
+
+
+def milestones(incident: Incident) -> list[Milestone]:
+    """Return the journal's milestones in the journal's order; the time in the data counts before the line's own."""
+    found = []
+    for event in incident.of("milestone"):
+        at = parse_time(event.data.get("at")) or event.at
+        if event.name in MILESTONES and at is not None:
+            found.append(Milestone(event.name, at, str(event.data.get("detail") or ""), event.run, event.line))
+    return found
+
+
+def outages(incident: Incident) -> list[Outage]:
+    """Group the milestones into outages.
+
+    Runs that continue or repeat a recovery belong to the outage that they repair. A new outage begins when the service of
+    the one before was proven and a milestone from before a proof appears again.
+    """
+    found: list[Outage] = []
+    for milestone in milestones(incident):
+        early = MILESTONES.index(milestone.name) < _PROVEN
+        begins = milestone.name in ("fault", "detected", "declared", "recovery_started")
+        if not found or (found[-1].complete and early and begins):
+            found.append(Outage())
+        found[-1].add(milestone)
+    return found
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure and the line of the journal that it comes from."""
+
+    key: str
+    value: Any
+    event: Event
+
+    @property
+    def number(self) -> float | None:
+        """The figure as a number, if it is one."""
+        return number(self.value)
+
+
+def figures(incident: Incident, runs: list[str] | None = None) -> list[Figure]:
+    """Return the figures of `measured` events, of these runs or of all, in the journal's order."""
+    found: list[Figure] = []
+    for event in incident.of("measured"):
+        if runs is not None and event.run not in runs:
+            continue
+        for key, value in _flat(event.data):
+            found.append(Figure(key, value, event))
+    return found
+
+
+def _flat(data: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in data.items():
+        if not above and key in ("kind", "artifact", "sha256"):
+            continue
+        if isinstance(value, dict):
+            rows += _flat(value, f"{above}{key}.")
+        else:
+            rows.append((f"{above}{key}", value))
+    return rows
+
+
+def last_number(found: list[Figure], *keys: str) -> Figure | None:
+    """Return the last figure of one of these names that is a number: a later measurement replaces an earlier one."""
+    return next((figure for figure in reversed(found) if figure.key in keys and figure.number is not None), None)
