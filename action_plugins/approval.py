@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
                 "allowed_signers": {"type": "path"},
             }
         )
-        run = RunContext()
+        run = RunContext(variables)
         try:
             policy = load_approvals(project_root() / "plan")
         except PlanError as error:
@@ -125,5 +125,7 @@ def _refusal(state: approvals.State, request: dict[str, Any]) -> Finding:
         "approval-denied": "Talk to whoever said no; a changed plan of action can be asked anew.",
         "approval-request-altered": "Find out who can write to the incident directory before anything else; then run again.",
     }.get(state.code, "Run again: the question is asked anew.")
-    why = f"A fault of class {request['fault_class']} needs {request['needed']} people to agree; nothing was changed on {request['target']}."
+    why = (
+        f"A fault of class {request['fault_class']} needs {request['needed']} people to agree; nothing was changed on {request['target']}."
+    )
     return Finding(state.code, "stop", state.reason, why, remedy)

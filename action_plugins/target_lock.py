@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
             {"target": {"type": "str", "required": True}, "takeover_by": {"type": "str", "default": ""}}
         )
         takeover_by = str(arguments["takeover_by"] or self._override(variables))
-        run = RunContext()
+        run = RunContext(variables)
         who = lock.holder(
             str(plain(arguments["target"])), run=run.run, runbook=run.runbook, by=run.by, incident=str(run.incident), pid=run.pid
         )
@@ -97,7 +97,9 @@ def _finding(outcome: lock.Outcome, who: lock.Holder) -> Finding:
         outcome.code,
         "stop",
         f"{who.target} is held from another machine: {what}." if elsewhere else f"{who.target} is held by a run that died: {what}.",
-        "Whether it still runs cannot be seen from here." if elsewhere else "It was another runbook, and it may have left its work half done.",
+        "Whether it still runs cannot be seen from here."
+        if elsewhere
+        else "It was another runbook, and it may have left its work half done.",
         f"Look at `recovery status`; to continue it: recovery run {previous.runbook if previous else 'RUNBOOK'}.",
         f"If its state is known and this runbook is the right one, {by_name}",
     )

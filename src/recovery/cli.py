@@ -14,7 +14,7 @@ from recovery.frame.project import FrameError
 from recovery.frame.verdict import USAGE
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 # A wrong command line must not look like the verdict FAIL, whose exit status is 2.
 next(each for each in typer.BadParameter.__mro__ if each.__name__ == "UsageError").exit_code = USAGE  # type: ignore[attr-defined]
@@ -126,3 +126,78 @@ def runbooks() -> None:
         typer.echo(f"{name:<{width}}  {text}")
     if not known:
         typer.echo("There are no runbooks: playbooks/ is empty.", err=True)
+
+
+@app.command()
+def release(
+    target: Annotated[str, typer.Argument(help="Whose old state may go, for example his-db.")],
+    inventory: Inventory = None,
+    extra: Extra = None,
+    check: Check = False,
+    incident: Incident = "",
+    by: By = "",
+) -> None:
+    """Let go of the old state that a recovery kept aside: short for run database_release."""
+    run("database_release", inventory, "", [*(extra or []), f"database_host={target}"], check, False, incident, by, False, False, False, 0)
+
+
+@app.command()
+def status(everything: Annotated[bool, typer.Option("--all", "-a", help="Closed incidents and ended runs too.")] = False) -> None:
+    """Show what runs, what was interrupted, who is waited for until when, and the command that continues."""
+    from recovery.frame import project
+    from recovery.frame.status import report
+
+    try:
+        for line in report(project.incidents_root(), everything=everything):
+            typer.echo(line)
+    except FrameError as error:
+        raise _fail(error) from error
+
+
+@app.command()
+def approve(
+    principal: Principal,
+    key: Key,
+    reference: Annotated[str, typer.Argument(help="INCIDENT/N; by default the only question that waits.")] = "",
+) -> None:
+    """Agree to a plan of action by signing it."""
+    _answer(reference, principal, key, deny=False, reason="")
+
+
+@app.command()
+def deny(
+    principal: Principal,
+    key: Key,
+    reference: Annotated[str, typer.Argument(help="INCIDENT/N; by default the only question that waits.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why not; it is journalled.")] = "",
+) -> None:
+    """Say no to a plan of action; the run ends refused."""
+    _answer(reference, principal, key, deny=True, reason=reason)
+
+
+def _answer(reference: str, principal: str, key: str, *, deny: bool, reason: str) -> None:
+    from recovery.frame import answering
+
+    try:
+        for line in answering.answer_approval(reference, principal, key, deny=deny, reason=reason):
+            typer.echo(line)
+    except FrameError as error:
+        raise _fail(error) from error
+
+
+@app.command()
+def confirm(
+    step: Annotated[str, typer.Argument(help="N or INCIDENT/N; by default the only step that waits.")] = "",
+    note: Annotated[str, typer.Option("--note", "-n", help="What you saw; it is journalled.")] = "",
+    evidence: Annotated[str, typer.Option("--evidence", help="What the step asks to note: a cable's label, a name, a time.")] = "",
+    by: By = "",
+    failed: Annotated[bool, typer.Option("--failed", help="It cannot be done; say why in the note.")] = False,
+) -> None:
+    """Say that a step was done (a machine checks it where it can see it)."""
+    from recovery.frame import answering
+
+    try:
+        for line in answering.answer_step(step, by=by, note=note, evidence=evidence, done=not failed):
+            typer.echo(line)
+    except FrameError as error:
+        raise _fail(error) from error

@@ -19,15 +19,15 @@ from recovery.frame.project import INCIDENT_VARIABLE, RUN_VARIABLE, requester, r
 class RunContext:
     """The run that a task belongs to, from the environment that the journal callback (or ``recovery run``) has set."""
 
-    def __init__(self) -> None:
-        """Read the environment. Raises AnsibleActionFail where no journal is kept: nothing may happen without evidence."""
+    def __init__(self, variables: Mapping[str, Any] | None = None) -> None:
+        """Read the environment, and who asks from ``-e requested_by=`` where given. Raises AnsibleActionFail where no journal is kept: nothing may happen without evidence."""
         try:
             self.journal = Journal.from_environment()
         except JournalError as error:
             raise AnsibleActionFail(str(error)) from error
         self.incident = Path(os.environ[INCIDENT_VARIABLE])
         self.run = os.environ.get(RUN_VARIABLE, "")
-        self.by = requester()
+        self.by = str(plain((variables or {}).get("requested_by") or "") or requester())
         playbooks = context.CLIARGS.get("args") or ("",)
         self.runbook = runbook_name(str(playbooks[0]))
 

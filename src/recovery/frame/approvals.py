@@ -93,7 +93,9 @@ class Approval:
         if not intact:
             return self._end("refused", "approval-request-altered", "request.json is not any more what was asked: somebody altered it.")
         if files.now() >= files.parse_iso(self.request["expires_at"]):
-            return self._end("refused", "approval-expired", f"The question expired at {self.request['expires_at']}: {self.state.sentence()}.")
+            return self._end(
+                "refused", "approval-expired", f"The question expired at {self.request['expires_at']}: {self.state.sentence()}."
+            )
         for path in sorted((self.directory / "answers").iterdir()):
             if path.is_file() and not path.name.startswith("."):
                 self._judge(path)

@@ -101,7 +101,9 @@ class View:
         reference = str(data.get("reference"))
         if not data.get("needed"):
             return
-        self.line(f"  APPROVAL {reference}: {data.get('needed')} of {', '.join(data.get('of') or [])}, until {data.get('expires_at')}", "bold")
+        self.line(
+            f"  APPROVAL {reference}: {data.get('needed')} of {', '.join(data.get('of') or [])}, until {data.get('expires_at')}", "bold"
+        )
         for key, value in (data.get("action") or {}).items():
             self.line(f"      {key}: {value}")
         self.line(f"    recovery approve {reference} --as PRINCIPAL --key FILE     (or: recovery deny ... --reason WHY)")
@@ -131,7 +133,10 @@ class View:
 
     def _on_manual_step_done(self, event: Event, data: Mapping[str, Any]) -> None:
         self.waiting.pop("step", None)
-        self.line(f"    {event.get('result')}: {data.get('by')} {data.get('note') or ''}".rstrip(), "green" if event.get("result") == "done" else "red")
+        self.line(
+            f"    {event.get('result')}: {data.get('by')} {data.get('note') or ''}".rstrip(),
+            "green" if event.get("result") == "done" else "red",
+        )
 
     def _on_note(self, event: Event, data: Mapping[str, Any]) -> None:
         self.line(f"  {event.get('name')}", "yellow")
@@ -162,7 +167,9 @@ class View:
         parts: list[str] = []
         if "lost_transactions" in measured:
             of = measured.get("acknowledged_transactions")
-            parts.append(f"{measured['lost_transactions']:,} " + (f"of {of:,} " if isinstance(of, int) else "") + "acknowledged transactions")
+            parts.append(
+                f"{measured['lost_transactions']:,} " + (f"of {of:,} " if isinstance(of, int) else "") + "acknowledged transactions"
+            )
         if isinstance(measured.get("rpo_s"), (int, float)):
             asked = figures.target.rpo_s if figures.target else None
             parts.append(f"RPO {measured['rpo_s']:g} s" + (f" (target {asked:g} s)" if asked is not None else ""))

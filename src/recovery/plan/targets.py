@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from recovery.plan.reader import Field, read
@@ -56,7 +57,7 @@ def load_targets(directory: Path) -> Targets:
     """Load and check ``targets.yml`` in the plan's directory. Raises PlanError."""
     top = read(directory / "targets.yml").mapping(["segments", "targets"], [])
     segments = tuple(_segment(field) for field in top["segments"].items())
-    for earlier, later in zip(segments, segments[1:], strict=False):
+    for earlier, later in pairwise(segments):
         if earlier.end != later.start:
             raise top["segments"].wrong(f"has a gap: {earlier.name} ends at {earlier.end}, {later.name} begins at {later.start}")
     targets: dict[str, RecoveryTarget] = {}
