@@ -17,8 +17,8 @@ description:
     passphrase, secret, cipher_pass or token in their name, are searched for and replaced in every text that is written.
   - At the end it computes the run's verdict from the journal, releases the run's locks, seals the incident directory with a
     manifest and signs the manifest.
-  - A run whose evidence cannot be kept does not start. If evidence fails later, the run goes on (a half-done recovery is worse)
-    and ends as C(COULD-NOT-VERIFY) with exit status 3.
+  - A run whose evidence cannot be kept does not start, and is given up as long as it has changed nothing. If evidence fails later,
+    the run goes on (a half-done recovery is worse) and ends as C(COULD-NOT-VERIFY) with exit status 3.
 author: Hospital Recovery
 options:
   incidents:
@@ -52,10 +52,6 @@ requirements:
   - ssh-keygen
 notes:
   - Enable it with C(callbacks_enabled = journal) in ansible.cfg.
-seealso:
-  - name: Evidence
-    description: What is kept, and how to check it with stock tools only.
-    link: https://docs.ansible.com/ansible/latest/plugins/callback.html
 """
 
 EXAMPLES = r"""
@@ -92,7 +88,10 @@ def _guarded(method: Callable[..., None]) -> Callable[..., None]:
             method(self, *args, **kwargs)
         except Exception as error:
             self.run.evidence_failed(f"{method.__name__}: {error}")
-            self._display.error(f"The evidence of this run has a gap, so it cannot end as PASS: {error}")
+            self._display.error(f"The evidence of this run has a gap, so it cannot end as PASS: {error}", wrap_text=False)
+            if self.run.nothing_was_done():
+                self._display.error("Nothing was changed yet, so the run is given up here.")
+                self.v2_playbook_on_stats(None)
 
     return call
 
@@ -106,6 +105,7 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start without a run; the playbook's start opens one."""
         super().__init__(*args, **kwargs)
         self.run: Run | None = None
         self._started: dict[tuple[str, str], float] = {}
@@ -120,6 +120,11 @@ class CallbackModule(CallbackBase):
         except Exception as error:
             self._display.error(f"Nothing was started, because no evidence of it could be kept.\n{error}", wrap_text=False)
             sys.exit(REFUSED)
+
+    @_guarded
+    def set_play_context(self, play_context: Any) -> None:
+        """Learn the passwords that were asked for at the terminal."""
+        self.run.learn_passwords(play_context)
 
     @_guarded
     def v2_playbook_on_play_start(self, play: Any) -> None:
@@ -167,7 +172,7 @@ class CallbackModule(CallbackBase):
         """End the run: verdict, locks, seal. Without sound evidence Ansible's own success must not stand."""
         if self.run is None:
             return
-        summary = {host: stats.summarize(host) for host in sorted(stats.processed)}
+        summary = {host: stats.summarize(host) for host in sorted(stats.processed)} if stats else {}
         words, sound = self.run.end(summary)
         self._display.display(words, color=None if sound else constants.COLOR_ERROR)
         self.run = None

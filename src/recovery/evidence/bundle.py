@@ -8,6 +8,7 @@ apart from what may have grown (journal and allowed_signers) or come new.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -18,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from recovery.evidence import signer as signing
-from recovery.evidence.journal import FILE_NAME, Journal, JournalError, digest, now, split_lines, sync_directory, verify_lines
+from recovery.evidence.journal import FILE_NAME, Journal, JournalError, sync_directory
+from recovery.evidence.lines import digest, now, split_lines, verify_lines
 from recovery.evidence.signer import SignatureError, Signer
 
 MANIFEST = "MANIFEST.sha256"
@@ -119,6 +121,22 @@ def readme() -> bytes:
 def seal(directory: Path, signer: Signer | None = None) -> Manifest:
     """Write the manifest over everything in the directory and sign it. Raise SealError if an earlier seal does not verify."""
     check_seal(directory)
+    with _undisturbed(directory):
+        return _seal(directory, signer)
+
+
+@contextlib.contextmanager
+def _undisturbed(directory: Path) -> Iterator[None]:
+    """Keep other sealings, and appends (a line and its artefacts belong together), out until this one is done."""
+    with contextlib.ExitStack() as stack:
+        for path in (directory, directory / FILE_NAME):
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _seal(directory: Path, signer: Signer | None) -> Manifest:
     write_readme(directory)
     if signer is not None:
         _admit(directory, signer)
@@ -128,7 +146,7 @@ def seal(directory: Path, signer: Signer | None = None) -> Manifest:
     if problems:
         raise SealError(f"The journal does not verify, so it is not sealed. {problems[0]}")
     hashes = {relative: _file_digest(path) for relative, path in files_of(directory)}
-    hashes[FILE_NAME] = digest(journal)  # the lines that were checked, whatever another process has appended since
+    hashes[FILE_NAME] = digest(journal)
     head = f"# {FILE_NAME}: {len(lines)} lines, {len(journal)} bytes, {len(hashes)} files, sealed {now()}"
     content = "\n".join([head, *(f"{sha256}  {path}" for path, sha256 in sorted(hashes.items()))]).encode() + b"\n"
     pending, pending_signature = directory / f".{MANIFEST}.new", directory / f".{SIGNATURE}.new"
@@ -284,7 +302,8 @@ def _signature(directory: Path, signers: Path, found: Verification, *, outside: 
     keys = [line.split(maxsplit=2)[2] for line in signers.read_text(encoding="utf-8").splitlines() if len(line.split()) >= 4]
     prints = ", ".join(signing.fingerprint(key) for key in keys)
     found.notes.append(
-        f"Signed by {principal}, a key that is named in the bundle itself ({prints}). Compare it with the one you were given, or use --allowed-signers."
+        f"Signed by {principal}, a key that is named in the bundle itself ({prints})."
+        " Compare it with the one you were given, or use --allowed-signers."
     )
 
 

@@ -39,7 +39,7 @@ def verify(
     directory: Incident,
     allowed_signers: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Keys you trust (ssh-keygen's format).")] = None,
 ) -> None:
-    """Check chain, manifest, signature and artefacts. Exit status 0: all verified; 2: it did not; 3: something is not sealed or not signed."""
+    """Check chain, manifest, signature and artefacts. Exit status 0: all verified; 2: it did not; 3: not all is sealed and signed."""
     path = _open(directory)
     found = bundle.verify(path, allowed_signers)
     out = Console(highlight=False)

@@ -7,7 +7,8 @@ import secrets
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from recovery.evidence.journal import Journal, digest, safe_name, sync_directory, write_new
+from recovery.evidence.journal import Journal, safe_name, sync_directory, write_new
+from recovery.evidence.lines import digest
 from recovery.frame.project import incidents_root
 
 _ID = re.compile(r"^\d{4}-\d{2}-\d{2}-\d{2,}$")

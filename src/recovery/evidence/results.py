@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from recovery.evidence.journal import EVENTS, LINE_LIMIT, Entry
+from recovery.evidence.journal import LINE_LIMIT, Entry
+from recovery.evidence.lines import EVENTS
 
 KEPT = ("steps", "commands", "findings", "overridden", "before", "after", "refused", "skip_reason", "rc", "attempts")
 _TEXT_LIMIT = 4000

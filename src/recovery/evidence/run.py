@@ -9,13 +9,15 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from recovery.evidence import bundle, incident, results, scrub, variables
-from recovery.evidence.journal import Entry, Journal, JournalError, parse_play_name
+from recovery.evidence.journal import Entry, Journal, JournalError
+from recovery.evidence.lines import parse_play_name
 from recovery.evidence.signer import Signer
 from recovery.frame import lock
 from recovery.frame.project import INCIDENT_VARIABLE, RUN_VARIABLE, requester, runbook_name
@@ -44,11 +46,18 @@ class Run:
         self.words = _WORDS.get(language, _WORDS["en"])
         self.journal = Journal(directory, run_id)
         self.failures: list[str] = []
+        self.changed = False
+        self.runbook = ""
+        self._began = time.monotonic()
         self._known_roles: set[int] = set()
 
     def opening_words(self) -> str:
         """Say where the evidence is."""
         return self.words["opened"].format(directory=self.directory, run=self.id)
+
+    def nothing_was_done(self) -> bool:
+        """Say whether the run can still be given up without leaving anything half done: no change yet, and none under way."""
+        return not self.changed and self.journal.phase in ("CHECK", "DECIDE")
 
     def evidence_failed(self, reason: str) -> None:
         """Remember that a part of the evidence is missing: the run cannot end as PASS."""
@@ -67,6 +76,10 @@ class Run:
         self.journal.clause, self.journal.phase = clause, phase
         os.environ["RECOVERY_CLAUSE"], os.environ["RECOVERY_PHASE"] = clause, phase
         self.journal.append("play_begin", name=name)
+
+    def learn_passwords(self, play_context: Any) -> None:
+        """Learn the passwords that were asked for at the terminal (`--ask-pass`, `--ask-become-pass`)."""
+        scrub.active().add(*(str(word) for word in (play_context.password, play_context.become_pass) if word))
 
     def learn_from_task(self, task: Any) -> None:
         """Learn secrets that are written into a task, or into the defaults and variables of its role."""
@@ -91,6 +104,7 @@ class Run:
     ) -> None:
         """Journal one host's result of one task, and the events that its keys stand for."""
         scrub.active().learn(result.get("ansible_facts"))
+        self.changed = self.changed or bool(result.get("changed")) or status in ("failed", "unreachable")
         task = results.Task(name, action, host, status, took_s, ignored, delegated_to)
         self.journal.append_all(results.entries(task, result))
 
@@ -123,7 +137,7 @@ class Run:
         own = [event for event in self.journal.read() if event["run"] == self.id]
         verdict = judge(own)
         data = {"reason": verdict.reason, "exit_status": verdict.exit_status, "scope": verdict.scope, "stats": stats}
-        self.journal.append("run_end", result=verdict.result, data=data)
+        self.journal.append("run_end", name=self.runbook, result=verdict.result, took_s=time.monotonic() - self._began, data=data)
         return verdict.result, verdict.reason
 
     def _last_words(self, stats: Mapping[str, Any]) -> None:
@@ -131,7 +145,7 @@ class Run:
         data = {"reason": self.failures[0], "exit_status": 3, "stats": stats}
         verdict = Entry("verdict", name="The evidence of this run is complete", result=COULD_NOT_VERIFY, data=data)
         try:
-            self.journal.append_all([verdict, Entry("run_end", result=COULD_NOT_VERIFY, data=data)])
+            self.journal.append_all([verdict, Entry("run_end", name=self.runbook, result=COULD_NOT_VERIFY, data=data)])
         except JournalError as error:
             self.failures.append(str(error))
 
@@ -173,7 +187,8 @@ def begin(playbook: Any, arguments: Mapping[str, Any], signing_key: str = "") ->
         "phases": phases,
         "signed": signer is not None,
     }
-    run.journal.append("run_begin", name=data["runbook"], data=data)
+    run.runbook = runbook_name(playbook._file_name)
+    run.journal.append("run_begin", name=run.runbook, data=data)
     if signer is None:
         run.note("No signing key is set (evidence_signing_key), so the evidence of this run will not be signed.")
     return run
