@@ -84,6 +84,11 @@ def _make(base: Path, scale: str, final: Path, say: Say) -> None:
         network.ensure(workshop, topology)
         root = host.ensure_root(workshop, topology, node, base)
         shutil.copytree(HIS, root / HIS_IN_HOST, dirs_exist_ok=True)
+        # Only seed.sh runs the server here: systemd would start the new cluster at any moment, and be cut off in it.
+        for unit in ("postgresql.service", "postgresql@.service"):
+            mask = root / "etc/systemd/system" / unit
+            mask.unlink(missing_ok=True)
+            mask.symlink_to("/dev/null")
         host.power_on(workshop, topology, node, base)
         host.wait_ready(workshop, SEED_HOST)
         host.execute(workshop, SEED_HOST, ["/bin/bash", f"/{HIS_IN_HOST}/seed.sh", scale], timeout=SEED_TIMEOUT_S)
