@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -127,6 +128,14 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say in one line that a workstation went away; anything else with its trace."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            log.info("A workstation's connection ended: %s (%s)", client_address[0], error)
+        else:
+            log.exception("A connection failed: %s", client_address[0])
 
 
 def beat(database: Database, source: str) -> None:

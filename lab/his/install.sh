@@ -1,22 +1,16 @@
 #!/bin/bash
 # install.sh ROLE: make this host the hospital information system's database, application or workstation. Root; may be repeated.
-#   database      configuration of the cluster 15/main, passwords; enabled, and started when there is a seeded data directory
+#   database      configuration of the cluster 15/main (made by seed.sh), passwords; enabled and started
 #   spare         the database's configuration without any data: where a restored database may come up later
 #   application   his-app.service on 10.20.10.12:8080, enabled and started
 #   workstation   his-client, and his-workload.service (neither enabled nor started; RATE in /etc/default/his-workload)
 # The files are in /usr/local/lib/his already. HIS_SECRETS (default /etc/his/secrets) may name files his_app and his_reader.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
-. ./roles.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. ./common.sh
 role="${1:?Say what this host is: install.sh database|spare|application|workstation}"
 config=/etc/postgresql/15/main
-
-configure_database() {
-    install -d -o postgres -g postgres "$config/conf.d"
-    install -o postgres -g postgres -m 644 files/postgresql.conf "$config/conf.d/10-his.conf"
-    install -o postgres -g postgres -m 640 files/pg_hba.conf "$config/pg_hba.conf"
-    echo auto >"$config/start.conf"
-}
 
 case "$role" in
     database)
@@ -24,10 +18,16 @@ case "$role" in
             echo "There is no cluster 15/main on this host. Make it first: $PWD/seed.sh default" >&2
             exit 1
         fi
-        configure_database
+        need=$(configure_cluster "$config")
         systemctl enable -q postgresql.service
-        systemctl restart postgresql@15-main.service
-        set_passwords
+        if [ -n "$need" ] && systemctl is-active -q postgresql@15-main.service; then
+            systemctl "$need" postgresql@15-main.service
+        fi
+        systemctl start postgresql@15-main.service
+        # The samples are in the seeded cluster already.
+        if [ -d "$his_secrets" ]; then
+            set_passwords
+        fi
         ;;
     spare)
         if [ ! -d "$config" ]; then
@@ -36,7 +36,7 @@ case "$role" in
             # Only the configuration is wanted: an empty database that answers would be worse than none.
             rm -rf /var/lib/postgresql/15/main
         fi
-        configure_database
+        configure_cluster "$config" >/dev/null
         ;;
     application)
         install -d -m 755 /etc/his

@@ -5,7 +5,8 @@
 # Run as root on a host with postgresql-15. An existing cluster is refused unless it is the very one that this scale and seed made.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
-. ./roles.sh
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. ./common.sh
 
 scale="${1:?Say how much data: seed.sh small|default|2g}"
 seed="${2:-1}"
@@ -73,6 +74,7 @@ set_passwords
 runuser -u postgres -- vacuumdb -q -d his --freeze --analyze -j 2
 stop
 trap - EXIT
+configure_cluster /etc/postgresql/15/main >/dev/null
 sync -f "$data"
 echo "$scale $seed" >"$mark"
 echo "Seeded: scale $scale, seed $seed, $visits visits, $(du -sm "$data" | cut -f1) MB on disk."

@@ -49,20 +49,22 @@ def gaps(attempts: Sequence[Attempt], until: datetime, longer_than_s: float = GA
 
     A gap begins at the last acknowledgement before the first failure and ends at the next acknowledgement; ``end`` is None while the
     service is still away (``seconds`` then counts up to ``until``). A pause without a failed attempt is no gap: nobody was refused.
-    When the log begins with failures, the gap begins with the first of them.
+    When the log begins with failures, the gap begins with the first of them. ``first_failure`` is when the first attempt that failed
+    was sent (not when it gave up, which may be seconds later), but not before the last acknowledgement.
     """
     found: list[dict[str, Any]] = []
     last_ok: datetime | None = None
-    failures: list[datetime] = []
+    failures: list[datetime] = []  # when each was sent
 
     def close(end: datetime | None) -> None:
-        start = last_ok or failures[0]
+        first = max(min(failures), last_ok or min(failures))
+        start = last_ok or first
         seconds = ((end or until) - start).total_seconds()
         if seconds > longer_than_s:
             found.append(
                 {
                     "start": iso(start),
-                    "first_failure": iso(failures[0]),
+                    "first_failure": iso(first),
                     "end": iso(end) if end else None,
                     "seconds": round(seconds, 3),
                     "failed": len(failures),
@@ -77,7 +79,7 @@ def gaps(attempts: Sequence[Attempt], until: datetime, longer_than_s: float = GA
                 failures = []
             last_ok = done
         else:
-            failures.append(done)
+            failures.append(moment(attempt["sent"]))
     if failures:
         close(None)
     return found

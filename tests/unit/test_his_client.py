@@ -52,7 +52,7 @@ def test_ranges_hold_exactly_the_numbers(numbers: list[int]) -> None:
 def test_gap_runs_from_last_to_next_acknowledgement() -> None:
     (gap,) = summary.gaps(outage(), START + timedelta(seconds=10))
     assert gap["start"] == "2026-11-22T01:00:02.950Z"
-    assert gap["first_failure"] == "2026-11-22T01:00:03.050Z"
+    assert gap["first_failure"] == "2026-11-22T01:00:03.045Z"
     assert gap["end"] == "2026-11-22T01:00:07.050Z"
     assert gap["seconds"] == pytest.approx(4.1)
     assert gap["failed"] == 40
@@ -77,7 +77,16 @@ def test_quiet_time_without_refusals_is_no_gap() -> None:
 def test_log_that_begins_in_an_outage() -> None:
     lines = [attempt(1, 1.0, ok=False), attempt(2, 4.0, ok=False), attempt(3, 5.0)]
     (gap,) = summary.gaps(lines, START + timedelta(seconds=6))
+    assert gap["start"] == gap["first_failure"] == "2026-11-22T01:00:00.995Z"
+
+
+def test_fault_is_when_the_first_failing_attempt_was_sent() -> None:
+    # Frozen service: attempts hang for three seconds. One was under way before the last acknowledgement, which bounds the fault.
+    lines = [attempt(2, 1.0), attempt(1, 3.9, ok=False, took_s=3.0), attempt(3, 4.2, ok=False, took_s=3.0), attempt(4, 5.0)]
+    (gap,) = summary.gaps(lines, START + timedelta(seconds=6))
     assert gap["start"] == gap["first_failure"] == "2026-11-22T01:00:01.000Z"
+    (gap,) = summary.gaps([lines[0], lines[2], lines[3]], START + timedelta(seconds=6))
+    assert gap["first_failure"] == "2026-11-22T01:00:01.200Z"
 
 
 def test_summary_of_an_outage() -> None:
@@ -85,7 +94,7 @@ def test_summary_of_an_outage() -> None:
     assert told["acknowledged"] == [[1, 30], [71, 100]]
     assert told["unknown"] == list(range(31, 71))
     assert told["totals"] == {"attempts": 100, "ok": 60, "failed": 40, "kinds": {"charge": 60}}
-    assert told["fault"] == "2026-11-22T01:00:03.050Z"
+    assert told["fault"] == "2026-11-22T01:00:03.045Z"
     assert told["per_second"][2] == ["2026-11-22T01:00:02Z", 10, 0]
     assert told["per_second"][3] == ["2026-11-22T01:00:03Z", 0, 10]
     assert told["latency_ms"]["p50"] == 5.0
@@ -96,7 +105,7 @@ def test_fault_is_in_the_longest_gap() -> None:
     lines = [attempt(1, 0), attempt(2, 1, ok=False), attempt(3, 2), attempt(4, 10, ok=False), attempt(5, 20), attempt(6, 21)]
     told = summary.summarise(lines, "ward-1", None, START + timedelta(seconds=30))
     assert len(told["gaps"]) == 2
-    assert told["fault"] == "2026-11-22T01:00:10.000Z"
+    assert told["fault"] == "2026-11-22T01:00:09.995Z"
 
 
 def test_since_leaves_out_what_was_sent_before() -> None:
