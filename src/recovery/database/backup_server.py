@@ -6,7 +6,7 @@ Also the way back to all of that after a restore (``rearm_server``): a restored 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .host_state import HostState
@@ -89,30 +89,31 @@ def renew_lost_slots(state: HostState, port: int, slots: Sequence[str]) -> None:
     have_slots(state, port, slots if not state.check else [])
 
 
-def settings_in_force(state: HostState, port: int, service: str, changed: bool, wanted: Mapping[str, str]) -> None:
-    """Reload changed settings; restart the server only where a setting needs it (archive_mode, on the first day)."""
-    if changed and not state.check:
-        _ask(port, "SELECT pg_reload_conf()", write=True)
-    for _ in range(20):
-        pending = [row[0] for row in _ask(port, "SELECT name FROM pg_settings WHERE pending_restart")]
-        current = dict(_ask(port, f"SELECT name, current_setting(name) FROM pg_settings WHERE name IN ({_names(wanted)})"))  # noqa: S608
-        differ = [name for name, value in wanted.items() if current.get(name) != value]
-        if not changed or not differ or pending:
+def settings_in_force(state: HostState, port: int, service: str) -> None:
+    """See that the server archives; restart it only where a setting needs it (archive_mode, on the first day)."""
+
+    def off() -> tuple[bool, bool]:
+        mode, pending = _ask(port, "SELECT setting NOT IN ('on', 'always'), pending_restart FROM pg_settings WHERE name = 'archive_mode'")[
+            0
+        ]
+        return mode == "t", pending == "t"
+
+    is_off, pending = off()
+    for _ in range(20):  # a reload takes a moment to arrive
+        if not is_off or pending:
             break
         run(["sleep", "0.1"])
-    if differ and pending:
-        state.note(f"restart of {service}", "", f"for {', '.join(pending)}\n")
-        if not state.check:
-            state.procedure.run(["systemctl", "restart", service], timeout=300)
-    elif differ and not state.check and not changed:
+        is_off, pending = off()
+    if not is_off:
+        return
+    if not pending and not state.check:
         raise ServerError(
-            f"The server does not follow its configuration in {', '.join(differ)}: ALTER SYSTEM or a later file overrides it. "
+            "The server does not archive although its configuration says so: ALTER SYSTEM or a later file overrides archive_mode. "
             "Remove that setting and repeat."
         )
-
-
-def _names(wanted: Mapping[str, str]) -> str:
-    return ", ".join(_literal(name) for name in wanted) or "''"
+    state.note(f"restart of {service}", "archive_mode off\n", "archive_mode on\n")
+    if not state.check:
+        state.procedure.run(["systemctl", "restart", service], timeout=300)
 
 
 def identity(port: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .manifest import CHUNKS, FORMAT, ManifestError, Newest, Subject, Table, restore_point
+from .manifest import sample_ranges as sample_ranges
 
 # The text of a row depends on these settings, so they are the same for every manifest and every comparison.
 _SESSION = """
@@ -240,7 +241,7 @@ def live_facts(
     """Measure this server so that ``manifest.compare`` can hold it beside a manifest.
 
     Without ``exact``, keys above the manifest's highest are left out: they came later. ``sample`` names for each table the key
-    ranges to read (see ``manifest.sample_ranges``); tables that it leaves out are then not read at all. Read only.
+    ranges to read (see ``sample_ranges``); tables that it leaves out are then not read at all. Read only.
     """
     connection = connect(subject)
     try:

@@ -1,0 +1,230 @@
+#!/usr/bin/python
+"""Prepare a host for backups, take them, check them: the Ansible side of recovery.database.backup."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: database_backup
+short_description: Backups of a database with pgBackRest, and what a host needs for them
+description:
+  - One call does the whole of a verb and returns its procedure as named steps; see the role C(database_backup).
+  - Runs on the host that keeps a repository (the database host, the off-site server) or that reads one (a drill host).
+author: Hospital Recovery
+options:
+  verb:
+    description:
+      - C(prepare) has accounts, directories and the SSH key, and returns the public key and this host's own key.
+      - C(install) has files, programs and units in place.
+      - C(start) brings them to life, that is server settings, replication account, slots, stanza, services.
+      - C(check) says what stands against a backup now; C(run) takes one with its manifest; C(copy) fills the removable disk.
+      - C(state) says how the repositories are; C(rearm) goes on after the database was restored.
+    type: str
+    required: true
+    choices: [prepare, install, start, check, run, copy, state, rearm]
+  place:
+    description: This host's backup configuration, the same that is installed as hospital-backup.json.
+    type: dict
+    required: true
+  wanted:
+    description: Accounts, directories, files, units and the key that the host shall have.
+    type: dict
+    default: {}
+  secret_contents:
+    description: Contents of files that hold secrets, by path; never shown.
+    type: dict
+    default: {}
+  tail_account:
+    description: Name of the replication account.
+    type: str
+    default: ''
+  tail_password:
+    description: Password of the replication account.
+    type: str
+    default: ''
+  slots:
+    description: Physical replication slots that the server keeps for the WAL tails.
+    type: list
+    elements: str
+    default: []
+  type:
+    description: Type of the backup to take.
+    type: str
+    choices: [full, diff, incr]
+    default: full
+  override:
+    description: Codes of overridable findings that are accepted.
+    type: list
+    elements: str
+    default: []
+  override_by:
+    description: Who accepts them.
+    type: str
+    default: ''
+attributes:
+  check_mode:
+    support: full
+    description: Says what would change; a backup, a copy and a WAL switch are not made.
+"""
+
+EXAMPLES = r"""
+- name: Take a full backup into this host's repository
+  database_backup:
+    verb: run
+    type: full
+    place: "{{ backup_configuration }}"
+"""
+
+RETURN = r"""
+findings:
+  description: What stands against a backup, or is wrong with one, each with cause, remedy and alternative.
+  returned: always
+  type: list
+backup:
+  description: Label, type, size and duration of the backup that was taken.
+  returned: with verb run
+  type: dict
+manifest:
+  description: What the backup holds, in figures.
+  returned: with verb run
+  type: dict
+state:
+  description: Facts about the repositories of this host.
+  returned: with verb state
+  type: dict
+public_key:
+  description: The public half of this host's key for backups, and C(host_key), what the host itself answers with.
+  returned: with verb prepare
+  type: str
+"""
+
+import sys
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.recovery.database import (
+    backup,
+    backup_command,
+    backup_removable,
+    backup_server,
+    backup_setup,
+    backup_state,
+    gate,
+    host_state,
+    manifest,
+    measure,
+    pgbackrest,
+    shell,
+    wal,
+)
+from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+
+ARGUMENTS = {
+    "verb": {
+        "type": "str",
+        "required": True,
+        "choices": ["prepare", "install", "start", "check", "run", "copy", "state", "rearm"],
+    },
+    "place": {"type": "dict", "required": True},
+    "wanted": {"type": "dict", "default": {}},
+    "secret_contents": {"type": "dict", "default": {}, "no_log": True},
+    "tail_account": {"type": "str", "default": ""},
+    "tail_password": {"type": "str", "default": "", "no_log": True},
+    "slots": {"type": "list", "elements": "str", "default": []},
+    "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "full"},
+    "override": {"type": "list", "elements": "str", "default": []},
+    "override_by": {"type": "str", "default": ""},
+}
+
+# The programs that a timer and a forced command need are the very ones that this call runs; they travel with it.
+SHIPPED = (
+    backup,
+    backup_command,
+    backup_removable,
+    backup_server,
+    backup_state,
+    gate,
+    host_state,
+    manifest,
+    measure,
+    pgbackrest,
+    shell,
+    wal,
+)
+
+
+def sources() -> dict[str, str]:
+    """Return the source of every part of the package that the installed commands need, by its path in the package."""
+    found = {"recovery/__init__.py": '"""Hospital Recovery: the part that is installed on hosts that keep backups."""\n'}
+    for module in (sys.modules[Finding.__module__], sys.modules[shell.__package__], *SHIPPED):
+        name = module.__name__.split("module_utils.", 1)[-1].replace(".", "/")
+        text = module.__loader__.get_source(module.__name__)
+        found[f"{name}/__init__.py" if hasattr(module, "__path__") else f"{name}.py"] = text
+    return found
+
+
+def change(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) -> dict[str, Any]:
+    """Carry out a verb that brings the host into a state."""
+    host = host_state.HostState(check=module.check_mode)
+    wanted = given["wanted"]
+    result: dict[str, Any] = {}
+    if given["verb"] == "prepare":
+        result = backup_setup.prepare(host, wanted)
+    elif given["verb"] == "install":
+        backup_setup.install(host, wanted, given["secret_contents"], sources())
+    elif given["verb"] == "start":
+        result = backup_setup.start(host, place, wanted, (given["tail_account"], given["tail_password"]), given["slots"])
+    else:
+        result = backup_setup.rearm(host, place, given["slots"])
+    result = {"findings": [], **result}
+    return {"changed": bool(host.changes), "diff": host.diff, "changes": host.changes, **host.procedure.as_dict(), **result}
+
+
+def look(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) -> dict[str, Any]:
+    """Carry out a verb that looks at repositories or adds to them."""
+    procedure = shell.Procedure()
+    verb = given["verb"]
+    result: dict[str, Any] = {"changed": False}
+    if verb == "check":
+        findings = backup.check(place, given["type"], procedure, rehearsal=module.check_mode)
+    elif verb == "state":
+        result["state"], findings = backup_state.state(place, procedure)
+    elif module.check_mode:
+        findings = backup_removable.check(place, procedure) if verb == "copy" else []
+        result["changed"] = not findings
+    elif verb == "copy":
+        done = backup_removable.copy(place, procedure)
+        findings = done["findings"]
+        result |= {"changed": bool(done["copied_at"]), "copied_at": done["copied_at"], "verified": done["verified"]}
+    else:
+        done = backup.back_up(place, given["type"], procedure)
+        findings = done["findings"]
+        result |= {"changed": True, **{key: done[key] for key in ("backup", "manifest", "manifest_sha256")}}
+        result["measured"] = {
+            "backup_bytes": done["backup"]["size_bytes"],
+            "backup_s": done["backup"]["took_s"],
+            "writers_paused_ms": done["manifest"]["writers_paused_ms"],
+        }
+    return {**result, "findings": findings, **procedure.as_dict()}
+
+
+def main() -> None:
+    """Carry out the verb and answer in the shape of every module."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = module.params
+    place = backup.Place.parse(given["place"])
+    try:
+        changing = given["verb"] in ("prepare", "install", "start", "rearm")
+        result = (change if changing else look)(module, place, given)
+    except (backup.BackupError, backup_server.ServerError, manifest.ManifestError, shell.CommandError, OSError) as error:
+        module.fail_json(msg=str(error), findings=[])
+        return
+    findings = result.pop("findings")
+    blocking, overridden = settle(findings, given["override"], given["override_by"])
+    result |= {"findings": [finding.as_dict() for finding in findings], "overridden": overridden}
+    if blocking and not (changing and module.check_mode):
+        module.fail_json(msg=refusal_text(blocking), refused=not result["changed"] and given["verb"] != "state", **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
