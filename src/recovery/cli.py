@@ -146,11 +146,13 @@ def status(everything: Annotated[bool, typer.Option("--all", "-a", help="Closed 
     """Show what runs, what was interrupted, who is waited for until when, and the command that continues."""
     from recovery.frame import project
     from recovery.frame.status import report
+    from recovery.plan import PlanError, load_deadlines
 
     try:
-        for line in report(project.incidents_root(), everything=everything):
+        deadlines = load_deadlines(project.project_root() / "plan")
+        for line in report(project.incidents_root(), everything=everything, deadlines=deadlines):
             typer.echo(line)
-    except FrameError as error:
+    except (FrameError, PlanError) as error:
         raise _fail(error) from error
 
 

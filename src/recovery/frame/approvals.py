@@ -26,6 +26,7 @@ class State:
 
     needed: int
     of: tuple[str, ...]
+    requested_by: str = ""
     agreed: dict[str, str] = field(default_factory=dict)
     denied: dict[str, str] = field(default_factory=dict)
     outcome: str = ""
@@ -35,7 +36,7 @@ class State:
     @property
     def missing(self) -> list[str]:
         """Return who could still answer."""
-        return [each for each in self.of if each not in self.agreed and each not in self.denied]
+        return [each for each in self.of if each not in self.agreed and each not in self.denied and each != self.requested_by]
 
     def sentence(self) -> str:
         """Say what is still needed and of whom."""
@@ -77,7 +78,7 @@ class Approval:
         self.digest = files.sha256(self.content)
         self.allowed_signers = allowed_signers
         self.tell = tell
-        self.state = State(int(request["needed"]), tuple(request["of"]))
+        self.state = State(int(request["needed"]), tuple(request["of"]), str(request["requested_by"]))
         self._accepted: dict[str, bytes] = {}
         (directory / "answers").mkdir(parents=True, exist_ok=True)
         files.write(directory / "request.json", self.content)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from recovery.evidence import incident as incidents
 from recovery.frame import approvals, files, lock, steps
 from recovery.frame.figures import duration
 from recovery.frame.follow import Follower
-from recovery.frame.verdict import judge_run
+from recovery.frame.verdict import COULD_NOT_VERIFY, FAIL, judge_run
 from recovery.frame.view import shown_name
+from recovery.plan import Deadlines
 
 Event = Mapping[str, Any]
 
@@ -41,13 +43,16 @@ class IncidentState:
     directory: Path
     runs: list[RunState] = field(default_factory=list)
     waiting: list[dict[str, str]] = field(default_factory=list)
+    fault_at: datetime | None = None
+    """When the service stopped, while it has not been proven again."""
 
     @property
     def open(self) -> bool:
-        """Tell whether somebody has something to do here."""
+        """Tell whether somebody has something to do here: a refused run has left nothing behind."""
         real = [each for each in self.runs if not each.rehearsal]
         unfinished = any(each.state == "running" for each in self.runs)
-        return unfinished or bool(self.waiting) or bool(real and (real[-1].state == "interrupted" or real[-1].result != "PASS"))
+        ended_badly = bool(real) and (real[-1].state == "interrupted" or real[-1].result in (FAIL, COULD_NOT_VERIFY))
+        return unfinished or bool(self.waiting) or ended_badly or self.fault_at is not None
 
 
 def _continue_command(data: Mapping[str, Any], incident: str) -> str:
@@ -100,6 +105,7 @@ def read_incident(directory: Path) -> IncidentState:
     for event in Follower(directory / "journal.jsonl").poll():
         if event.get("run"):
             by_run.setdefault(str(event["run"]), []).append(event)
+    state.fault_at = _fault(event for lines in by_run.values() for event in lines)
     for run, lines in by_run.items():
         begin = next((event for event in lines if event.get("event") == "run_begin"), None)
         if begin is None:
@@ -121,11 +127,15 @@ def read_incident(directory: Path) -> IncidentState:
         if one.state == "interrupted" or (ended and verdict.result != "PASS"):
             one.continues = _continue_command(data, directory.name)
         state.runs.append(one)
+    latest = {each.runbook: each.run for each in state.runs}
+    for each in state.runs:
+        if latest[each.runbook] != each.run:
+            each.continues = ""  # a later run of the same runbook has gone on from there
     running = {each.run for each in state.runs if each.state == "running"}
     for path, request in approvals.open_requests(directory):
         if request.get("run") in running:
             answered = {each.stem for each in (path / "answers").glob("*.sig")}
-            missing = [str(each) for each in request["of"] if each not in answered]
+            missing = [str(each) for each in request["of"] if each not in answered and each != request["requested_by"]]
             state.waiting.append(_waiting(
                 f"approval of {request['runbook']} on {request['target']}: {request['needed']} of {', '.join(request['of'])}; "
                 f"answered: {', '.join(sorted(answered)) or 'nobody'}; can answer: {', '.join(missing)}",
@@ -139,14 +149,45 @@ def read_incident(directory: Path) -> IncidentState:
     return state
 
 
+def _fault(events: Iterable[Event]) -> datetime | None:
+    """Return when the service of an incident stopped, unless it was proven since."""
+    moments: dict[str, datetime] = {}
+    for event in sorted(events, key=lambda each: int(each.get("seq") or 0)):
+        if event.get("event") == "milestone":
+            at = (event.get("data") or {}).get("at") or event.get("at")
+            moments[str(event.get("name"))] = files.parse_iso(str(at))
+    fault = moments.get("fault") or moments.get("detected")
+    proven = moments.get("service_proven")
+    return fault if fault is not None and (proven is None or proven < fault) else None
+
+
+def next_deadlines(fault_at: datetime, deadlines: Deadlines, now: datetime) -> list[str]:
+    """Return what the downtime clock says (CLK-1 to CLK-4): who works on paper already, and who is next, when."""
+    lines: list[str] = []
+    for deadline in deadlines.in_force:
+        due = files.later(fault_at, deadline.after_minutes * 60)
+        who = ", ".join(deadlines.departments[each]["en"] for each in deadline.departments)
+        how = "to paper" if deadline.mode == "manual" else "stand-alone"
+        at = due.astimezone().strftime("%H:%M")
+        if due <= now:
+            lines.append(f"  due          {who}: {how} since {at}   {deadline.clause}")
+            continue
+        lines.append(f"  next         {who}: {how} at {at} (in {duration((due - now).total_seconds())})   {deadline.clause}")
+        break
+    return lines
+
+
 def _waiting(what: str, until: str, command: str) -> dict[str, str]:
     left = (files.parse_iso(until) - files.now()).total_seconds()
     return {"what": what, "until": until, "left": duration(max(0.0, left)), "command": command}
 
 
-def lines_of(state: IncidentState, *, everything: bool) -> list[str]:
+def lines_of(state: IncidentState, *, everything: bool, deadlines: Deadlines | None = None) -> list[str]:
     """Return what is shown of an incident, line by line."""
     lines = [f"Incident {state.directory.name}"]
+    if state.fault_at is not None:
+        lines[0] += f"   open {duration((files.now() - state.fault_at).total_seconds())}"
+        lines += next_deadlines(state.fault_at, deadlines, files.now()) if deadlines else []
     for one in state.runs:
         if not (everything or one.state != "ended" or one is state.runs[-1]):
             continue
@@ -167,13 +208,14 @@ def lines_of(state: IncidentState, *, everything: bool) -> list[str]:
     return lines
 
 
-def report(root: Path, *, everything: bool = False) -> list[str]:
-    """Return how all open incidents stand (``everything``: the closed ones too)."""
+def report(root: Path, *, everything: bool = False, deadlines: Deadlines | None = None) -> list[str]:
+    """Return how all open incidents and the newest one stand (``everything``: the closed ones too)."""
     lines: list[str] = []
-    for directory in incidents.list_incidents(root):
+    known = incidents.list_incidents(root)
+    for directory in known:
         state = read_incident(directory)
-        if (everything or state.open) and state.runs:
-            lines += lines_of(state, everything=everything)
+        if state.runs and (everything or state.open or directory == known[-1]):
+            lines += lines_of(state, everything=everything, deadlines=deadlines)
     for who in lock.holders(root):
         liveness = {"alive": "alive", "dead": "its process is dead", "elsewhere": "on another machine"}[who.liveness()]
         lines.append(f"Held         {who.target}: {who.sentence()}, {liveness}")

@@ -24,10 +24,7 @@ def _mapping_without_doubles(loader: _StrictLoader, node: yaml.MappingNode, deep
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
         seen.add(key)
-    return {
-        loader.construct_object(key, deep=True): loader.construct_object(value, deep=True)
-        for key, value in node.value
-    }
+    return {loader.construct_object(key, deep=True): loader.construct_object(value, deep=True) for key, value in node.value}
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_doubles)
