@@ -6,14 +6,15 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import hospital, host, image
+from lab import faults, hospital, host, image
 from lab.errors import LabError
 from lab.state import Lab
 
@@ -119,6 +120,46 @@ def ssh(context: typer.Context, machine: Annotated[str, typer.Argument(metavar="
     lab.topology().host(machine)
     sys.stdout.flush()
     os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), machine, *context.args])  # noqa: S606
+
+
+@app.command("faults")
+@in_sentences
+def faults_command() -> None:
+    """List what can be broken, and how to say it."""
+    for fault in faults.catalogue().values():
+        out.print(f"[bold]{fault.name}[/]  {fault.about}")
+        out.print(f"    {fault.usage()}", markup=False)
+        for parameter, what in fault.parameters.items():
+            out.print(f"      {parameter}: {what.about}", style="dim", markup=False)
+
+
+@app.command("break", context_settings=COMMAND)
+@in_sentences
+def break_command(fault: str, parameters: Annotated[list[str] | None, typer.Argument()] = None, name: Name = None) -> None:
+    """Break something: lab break power-cut his-db; lab break link-slow rate=2mbit."""
+    with scene(name) as place:
+        entry = faults.inflict(place, fault, parameters or [])
+    out.print(f"broken: {entry['fault']} {entry['parameters']} at {entry['at']}, proven {entry['proven_at']}", markup=False)
+    for key, value in entry["kept"].items():
+        out.print(f"  {key}: {value}", style="dim", markup=False)
+
+
+@app.command(context_settings=COMMAND)
+@in_sentences
+def repair(fault: str, parameters: Annotated[list[str] | None, typer.Argument()] = None, name: Name = None) -> None:
+    """Undo a fault, the newest of its name unless parameters say which."""
+    with scene(name) as place:
+        entry = faults.repair(place, fault, parameters or [])
+    out.print(f"repaired: {entry['fault']} {entry['parameters']}, broken since {entry['at']}", markup=False)
+
+
+@contextmanager
+def scene(name: str | None) -> Iterator[faults.Scene]:
+    """Hold a lab that is up for a change."""
+    lab = Lab.named(name)
+    with hospital.changing(lab, 60):
+        lab.require()
+        yield faults.Scene(lab, lab.topology(), say)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lab import host, image, keys, network
+from lab import disks, host, image, keys, network
 from lab.errors import LabError
 from lab.state import Lab
 from lab.system import exclusive, read_json, run, write_json
@@ -21,8 +21,9 @@ HIS_IN_HOST = "usr/local/lib/his"
 DATA, CONFIGURATION = "var/lib/postgresql/15/main", "etc/postgresql/15/main"
 SEED_HOST = "seed"
 SEED_TIMEOUT_S = 3600
-# Files that have no part in what the database holds: a change in one of them does not call for a new seed.
-NOT_SEED = ("app.py", "client.py", "install.sh", "README.md")
+# What decides what the database holds: a change in anything else does not call for a new seed.
+SEED_PARTS = ("seed.sh", "roles.sh", "names.tsv", "schema", "seed")
+KEPT_CLUSTERS = 3
 INSTALLED_ROLES = ("database", "application", "workstation")
 WORKSHOP = {
     "segments": {"bench": {"network": "10.20.99.0/24"}},
@@ -39,9 +40,10 @@ Say = Callable[[str], None]
 def key(scale: str) -> str:
     """Return what the seeded cluster depends on, as a short digest."""
     digest = hashlib.sha256(f"{image.key()} {scale}".encode())
-    for path in sorted(HIS.rglob("*")):
-        if path.is_file() and path.name not in NOT_SEED and "__pycache__" not in path.parts and path.suffix != ".service":
-            digest.update(f"{path.relative_to(HIS)}\0".encode() + path.read_bytes() + b"\0")
+    for part in SEED_PARTS:
+        for path in sorted([HIS / part, *(HIS / part).rglob("*")]):
+            if path.is_file():
+                digest.update(f"{path.relative_to(HIS)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 
@@ -59,6 +61,9 @@ def ensure(base: Path, scale: str, say: Say) -> Path | None:
         if (read_json(final / "complete.json") or {}).get("size") != _size(final):
             say(f"Database: seeding scale {scale} on a throw-away host (once; kept in {image.cache_root()})")
             _make(base, scale, final, say)
+            older = sorted(image.cache_root().glob(f"cluster-{scale}-*"), key=lambda path: path.stat().st_mtime)
+            for path in older[:-KEPT_CLUSTERS]:
+                shutil.rmtree(path, ignore_errors=True)
     return final
 
 
@@ -75,6 +80,7 @@ def _make(base: Path, scale: str, final: Path, say: Say) -> None:
         hospital._remove(workshop)
     topology = parse(WORKSHOP)
     node = topology.hosts[SEED_HOST]
+    disks.share(workshop.root)
     workshop.write(phase="making")
     draft = final.with_name(f"{final.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -103,6 +109,11 @@ def _make(base: Path, scale: str, final: Path, say: Say) -> None:
     finally:
         hospital._remove(workshop)
     say(f"Database: seeded in {time.monotonic() - started:.0f} s")
+
+
+def furnished(lab: Lab, node: Node) -> bool:
+    """Tell whether a host has had its programs and data."""
+    return (lab.host_dir(node.name) / "furnished").exists()
 
 
 def furnish(lab: Lab, node: Node, root: Path, seeded: Path | None) -> None:

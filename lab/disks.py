@@ -50,17 +50,19 @@ def attach(image: Path) -> str:
     raise LabError(f"No loop device could be had for {image}: {done.stderr.strip()}", "Check `losetup -l` and free some.")
 
 
-def detach(below: Path) -> None:
-    """Detach every loop device whose image lies below a directory."""
-    for device in loops(below):
-        run(["losetup", "--detach", device], check=False)
+def detach(below: Path) -> list[str]:
+    """Detach every loop device whose image lies below a directory; return those that somebody else still holds.
+
+    The kernel detaches those as soon as they are let go (a process that had entered the mount namespace of a host, for example).
+    """
     deadline = time.monotonic() + 5
     while left := loops(below):
-        if time.monotonic() > deadline:
-            raise LabError(f"The loop devices {', '.join(left)} are still in use.", "See who holds them: grep loop /proc/*/mounts")
         for device in left:
             run(["losetup", "--detach", device], check=False)
+        if time.monotonic() > deadline:
+            return list(left)
         time.sleep(0.05)
+    return []
 
 
 def mounts(below: Path) -> list[Path]:
@@ -71,6 +73,25 @@ def mounts(below: Path) -> list[Path]:
         if point.startswith(f"{below}/"):
             found.append(Path(point))
     return sorted(found, key=lambda path: len(path.parts), reverse=True)
+
+
+def share(directory: Path) -> None:
+    """Make a directory a mount of its own whose changes reach every mount namespace.
+
+    A host keeps a copy of all mounts that the outer machine had when it booted, other labs' too. Without this, what a lab unmounts
+    stays in use there until the last host that booted meanwhile is gone.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    if directory not in mounts(directory.parent):
+        run(["mount", "--bind", directory, directory], doing=f"Setting {directory} apart")
+        run(["mount", "--make-private", directory], doing=f"Setting {directory} apart")
+    run(["mount", "--make-shared", directory], doing=f"Setting {directory} apart")
+
+
+def unshare(directory: Path) -> None:
+    """Undo ``share``."""
+    while directory in mounts(directory.parent):
+        run(["umount", directory], doing=f"Releasing {directory}")
 
 
 def unmount(below: Path) -> None:
@@ -90,6 +111,20 @@ def mount_disk(lab: Lab, host: str, disk: Disk) -> Path:
     point.mkdir(parents=True, exist_ok=True)
     run(["mount", "-t", "ext4", "-o", "noatime", attach(image), point], doing=f"Mounting the disk {disk.name} of {host}")
     return point
+
+
+def remove_mount(lab: Lab, host: str, name: str) -> None:
+    """Unmount a host's disk on the outer machine and detach its loop device, if nobody uses it any more."""
+    point, image = lab.disk_mount(host, name), lab.disk_image(host, name)
+    if point in mounts(lab.root):
+        run(["umount", point], check=False).returncode == 0 or run(["umount", "--lazy", point], doing=f"Unmounting {point}")
+    deadline = time.monotonic() + 5
+    while devices := [device for device, path in loops(image.parent).items() if path == str(image)]:
+        for device in devices:
+            run(["losetup", "--detach", device], check=False)
+        if time.monotonic() > deadline:
+            raise LabError(f"The disk {name} of {host} is still held by something.", f"Look at {devices[0]}: grep . /sys/block/loop*/")
+        time.sleep(0.02)
 
 
 def ensure(lab: Lab, topology: Topology) -> None:

@@ -18,7 +18,6 @@ from lab.topology import Topology, load
 
 Say = Callable[[str], None]
 STATE_MEGABYTES = 2000
-HIS_PORTS = {"database": 5432}
 
 
 def changing(lab: Lab, wait_s: float = 0) -> AbstractContextManager[None]:
@@ -29,29 +28,37 @@ def changing(lab: Lab, wait_s: float = 0) -> AbstractContextManager[None]:
 def up(lab: Lab, *, scale: str | None = None, disk_sizes: Mapping[str, str] | None = None, say: Say = print) -> None:
     """Bring the lab into being, or heal what is there: cables, disks, hosts. What hosts have on their disks is kept."""
     require_lab_machine()
-    base = image.ensure(say)
-    entries = lab.read()
-    if lab.exists() and not entries:
-        with changing(lab, 60):
+    with changing(lab, 60):
+        if lab.exists() and lab.read().get("phase") in (None, "removing"):
             _remove(lab)  # what is left of an `up` or a `down` that was killed
-    elif entries.get("phase") == "removing":
-        with changing(lab, 60):
-            _remove(lab)
-        entries = {}
+    entries = lab.read()
     _refuse_other_shape(entries, scale, disk_sizes)
+    base = _base(lab, entries, say)
     scale = entries.get("scale") or scale or "default"
-    seeded = cluster.ensure(base, scale, say)
+    needed = any(not cluster.furnished(lab, node) for node in load().with_role("database"))
+    seeded = cluster.ensure(base, scale, say) if needed else None
     with changing(lab, 60):
         require_space(lab.root, STATE_MEGABYTES, "The lab")
-        if entries.get("base") and entries["base"] != str(base):
-            raise LabError(
-                f"The lab {lab.name} stands on another base image than this version's.", f"Begin anew: lab down --name {lab.name}"
-            )
         sizes = entries.get("disk_sizes") or dict(disk_sizes or {})
         topology = load(disk_sizes=sizes)
+        disks.share(lab.root)
         lab.write(phase="making", scale=scale, disk_sizes=sizes, base=str(base))
         _make(lab, topology, base, seeded, say)
         lab.write(phase="up", up_at=time.time())
+
+
+def _base(lab: Lab, entries: Mapping[str, Any], say: Say) -> Path:
+    """Return the base image: the present one for a new lab, the one that it stands on for a lab that exists."""
+    if not entries:
+        return image.ensure(say)
+    base = Path(entries["base"])
+    if problem := image.damage(base):
+        if base == image.image_root():
+            return image.ensure(say)
+        raise LabError(
+            f"The base image {base} that the lab {lab.name} stands on is not whole. {problem}", f"Begin anew: lab down --name {lab.name}"
+        )
+    return base
 
 
 def _refuse_other_shape(entries: Mapping[str, Any], scale: str | None, disk_sizes: Mapping[str, str] | None) -> None:
@@ -65,21 +72,28 @@ def _refuse_other_shape(entries: Mapping[str, Any], scale: str | None, disk_size
 def _make(lab: Lab, topology: Topology, base: Path, seeded: Path | None, say: Say) -> None:
     say(f"Lab {lab.name}: keys, cables, disks")
     keys.ensure(lab, topology)
-    for node in network.ensure(lab, topology):
+    broken = read_json(lab.faults) or []
+    pulled = [entry["parameters"]["cable"] for entry in broken if entry["fault"] == "link-down"]
+    for node in network.ensure(lab, topology, pulled):
         if node in topology.hosts:
             host.power_cut(lab, node)  # it lives in a network that nobody can name any more
-    off = powered_off(lab)
-    booting = [node for node in topology.hosts.values() if node.name not in off]
-    say(f"Lab {lab.name}: booting {', '.join(node.name for node in booting)}")
+    for entry in broken:
+        if entry["fault"] == "link-slow":
+            network.shape(lab, topology.cable(entry["parameters"]["cable"]), entry["parameters"]["rate"])
+    off = [entry["parameters"]["host"] for entry in broken if entry["fault"] == "power-cut"]
+    booting = [name for name in topology.hosts if name not in off]
+    say(f"Lab {lab.name}: booting {', '.join(booting)}")
     with ThreadPoolExecutor(4) as pool:
-        for done in [pool.submit(_boot, lab, topology, node.name, base, seeded) for node in booting]:
+        for done in [pool.submit(boot, lab, topology, name, say, base, seeded) for name in booting]:
             done.result()
     for name in off:
         say(f"Lab {lab.name}: {name} stays without power until: lab repair power-cut {name}")
 
 
-def _boot(lab: Lab, topology: Topology, name: str, base: Path, seeded: Path | None) -> None:
-    node = topology.hosts[name]
+def boot(lab: Lab, topology: Topology, name: str, say: Say, base: Path | None = None, seeded: Path | None = None) -> None:
+    """Switch a host on, if it is off, and wait until its start is over; say what did not start."""
+    node = topology.host(name)
+    base = base or Path(lab.require()["base"])
     if lab.process(name) is None:
         root = host.ensure_root(lab, topology, node, base)
         host.ensure_disks(lab, topology, node, root)
@@ -87,12 +101,8 @@ def _boot(lab: Lab, topology: Topology, name: str, base: Path, seeded: Path | No
         host.power_on(lab, topology, node, base)
     host.wait_ready(lab, name)
     cluster.install(lab, node)
-
-
-def powered_off(lab: Lab) -> list[str]:
-    """Return the hosts whose power a fault has cut."""
-    faults = read_json(lab.faults) or []
-    return [entry["parameters"]["host"] for entry in faults if entry["fault"] == "power-cut"]
+    if failed := host.failed_units(lab, name):
+        say(f"Lab {lab.name}: on {name} these did not start: {', '.join(failed)}")
 
 
 def down(lab: Lab, *, keep: bool = False, say: Say = print) -> None:
@@ -119,7 +129,7 @@ def _stop(lab: Lab) -> None:
     lab.write(phase="stopped")
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: host.power_off(lab, name), _recorded(lab)))
-    _withdraw(lab)
+    _withdraw(lab, images_stay=True)
 
 
 def _remove(lab: Lab) -> None:
@@ -127,21 +137,25 @@ def _remove(lab: Lab) -> None:
         lab.write(phase="removing")
     for name in _recorded(lab):
         host.power_cut(lab, name)
-    _withdraw(lab)
-    ledger = lab.ledger
-    for path in list(lab.root.iterdir()):
-        if path != ledger:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    shutil.rmtree(lab.root)
+    _withdraw(lab, images_stay=False)
+    for path in sorted(lab.root.iterdir(), key=lambda path: path == lab.ledger):  # the ledger last: it says what is left to remove
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    lab.root.rmdir()
 
 
-def _withdraw(lab: Lab) -> None:
+def _withdraw(lab: Lab, images_stay: bool) -> None:
     """Take everything of the lab out of the kernel: mounts, loop devices, networks."""
     disks.unmount(lab.root)
-    disks.detach(lab.root)
+    held = disks.detach(lab.root)
+    if held and images_stay:
+        raise LabError(f"The loop devices {', '.join(held)} are still in use.", "Find out who holds them: grep loop /proc/*/mounts")
     if left := disks.mounts(lab.root):
         raise LabError(f"These are still mounted: {', '.join(map(str, left))}.", "See who uses them: fuser -vm PATH")
     network.remove(lab.read().get("namespaces", []))
+    disks.unshare(lab.root)
 
 
 def status(lab: Lab) -> dict[str, Any]:

@@ -193,6 +193,15 @@ def wait_ready(lab: Lab, host: str, timeout: float = BOOT_TIMEOUT_S) -> None:
         time.sleep(0.05)
 
 
+def failed_units(lab: Lab, host: str) -> list[str]:
+    """Wait until a host's start is over; return the units that failed."""
+    state = execute(lab, host, ["systemctl", "is-system-running", "--wait"], check=False, timeout=BOOT_TIMEOUT_S).stdout.strip()
+    if state == "running":
+        return []
+    listed = execute(lab, host, ["systemctl", "list-units", "--failed", "--plain", "--no-legend"], check=False).stdout
+    return [line.split()[0] for line in listed.splitlines() if line.strip()] or [f"(the host is {state})"]
+
+
 # --- power off -------------------------------------------------------------------------------------------------------
 
 

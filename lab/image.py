@@ -25,8 +25,9 @@ MASKED = (
     "systemd-resolved.service", "systemd-timesyncd.service", "systemd-logind.service",
 )  # fmt: skip
 REMOVED = ("etc/resolv.conf", "etc/hostname", "etc/machine-id", "var/lib/dbus/machine-id", "usr/sbin/policy-rc.d")
+DEFAULT_CLUSTER = ("etc/postgresql/15", "var/lib/postgresql/15")  # the package makes one where it can
 SSHD = "PasswordAuthentication no\nPermitRootLogin no\nUseDNS no\nAllowUsers recovery\nHostKey /etc/ssh/ssh_host_ed25519_key\n"
-RECIPE_VERSION = 3
+RECIPE_VERSION = 5
 BUILD_MEGABYTES = 2500
 Say = Callable[[str], None]
 
@@ -69,14 +70,14 @@ def image_root() -> Path:
     return image_dir() / "root"
 
 
-def damage() -> str:
-    """Return what is wrong with the image, as a sentence; empty when it is whole."""
-    stamp = read_json(image_dir() / "complete.json")
-    if not image_root().is_dir():
+def damage(root: Path) -> str:
+    """Return what is wrong with an image, as a sentence; empty when it is whole."""
+    stamp = read_json(root.parent / "complete.json")
+    if not root.is_dir():
         return "It has not been built yet."
     if stamp is None:
         return "Its building was interrupted."
-    if stamp.get("fingerprint") != fingerprint(image_root()):
+    if stamp.get("fingerprint") != fingerprint(root):
         return "It is not as it was when it was built: files were changed, cut or lost."
     return ""
 
@@ -85,7 +86,7 @@ def ensure(say: Say = print) -> Path:
     """Return the root of a whole base image, building or rebuilding it if need be (about a minute)."""
     require_lab_machine()
     with exclusive(cache_root() / "image.lock", "Building the lab's base image", wait_s=600):
-        problem = damage()
+        problem = damage(image_root())
         if problem:
             require_lab_machine(("mmdebstrap", "systemd-nspawn"))
             require_space(cache_root(), BUILD_MEGABYTES, "The lab's base image")
@@ -137,6 +138,10 @@ def _furnish(root: Path) -> None:
         path = root / "etc/systemd/system" / unit
         path.unlink(missing_ok=True)
         path.symlink_to("/dev/null")
+    for directory in DEFAULT_CLUSTER:
+        shutil.rmtree(root / directory, ignore_errors=True)
+    with (root / "etc/postgresql-common/createcluster.conf").open("a", encoding="utf-8") as configuration:
+        configuration.write("create_main_cluster = false\n")
     (root / "etc/default/locale").write_text("LANG=C.UTF-8\n", encoding="utf-8")
     (root / "etc/ssh/sshd_config.d/lab.conf").write_text(SSHD, encoding="utf-8")
     (root / "etc/systemd/journald.conf.d").mkdir(exist_ok=True)

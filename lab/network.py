@@ -27,6 +27,13 @@ def interfaces(lab: Lab, node: str) -> dict[str, dict[str, object]]:
     return {entry["ifname"]: entry for entry in json.loads(listed or "[]")}
 
 
+def flags(lab: Lab, port: Port) -> list[str]:
+    """Return a port's flags; LOWER_UP is its carrier."""
+    entry = interfaces(lab, port.node).get(port.name) or {}
+    found = entry.get("flags")
+    return list(found) if isinstance(found, list) else []
+
+
 def ensure(lab: Lab, topology: Topology, pulled: Collection[str] = ()) -> list[str]:
     """Bring every missing namespace and cable into being; return the nodes whose namespace is new.
 
@@ -77,6 +84,28 @@ def bring_up(lab: Lab, topology: Topology, port: Port) -> None:
         lines = [f"address replace {node.ports[port.name]} brd + dev {port.name}", f"link set dev {port.name} up"]
         lines += [f"route replace {to} via {hop}" for to, hop in node.routes.items() if ipaddress.ip_address(hop) in network]
     _batch(lab.namespace(port.node), lines)
+
+
+def pull(lab: Lab, cable: Cable) -> None:
+    """Take both ends of a cable down."""
+    for port in (cable.a, cable.b):
+        _batch(lab.namespace(port.node), [f"link set dev {port.name} down"])
+
+
+def shape(lab: Lab, cable: Cable, rate: str) -> None:
+    """Let a cable carry no more than a rate (tc's notation) in either direction."""
+    for port in (cable.a, cable.b):
+        limits = ["tbf", "rate", rate, "burst", "16kb", "latency", "200ms"]
+        run(
+            ["tc", "-n", lab.namespace(port.node), "qdisc", "replace", "dev", port.name, "root", *limits],
+            doing=f"Slowing the cable {cable.name}",
+        )
+
+
+def unshape(lab: Lab, cable: Cable) -> None:
+    """Let a cable carry what it can."""
+    for port in (cable.a, cable.b):
+        run(["tc", "-n", lab.namespace(port.node), "qdisc", "delete", "dev", port.name, "root"], check=False)
 
 
 def namespaces_present() -> list[str]:

@@ -1,0 +1,153 @@
+"""Faults of cables: pulled, or slow in both directions."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from typing import Any
+
+from lab import host, network
+from lab.errors import LabError
+from lab.faults import Fault, Parameter, Scene
+from lab.state import Lab
+from lab.system import in_network
+from lab.topology import Cable, Topology
+
+RATE = re.compile(r"(\d+)(kbit|mbit|gbit)")
+UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
+TOLERANCE = 1.3
+
+
+def connected(topology: Topology, start: str, without: str = "") -> set[str]:
+    """Return every node and segment that cables reach from a node, with one cable taken out."""
+    reached, edge = {start}, [start]
+    while edge:
+        here = edge.pop()
+        for cable in topology.cables.values():
+            if cable.name != without and here in (cable.a.node, cable.b.node):
+                there = cable.b.node if here == cable.a.node else cable.a.node
+                if there not in reached:
+                    reached.add(there)
+                    edge.append(there)
+    return reached
+
+
+def cut_off(topology: Topology, cable: str) -> list[str]:
+    """Return the hosts that the control node can reach only through a cable."""
+    start = topology.control.name
+    lost = connected(topology, start) - connected(topology, start, without=cable)
+    return [name for name in topology.hosts if name in lost] or ([*topology.hosts] if start in lost else [])
+
+
+def reaches(lab: Lab, topology: Topology, name: str, timeout: float = 1.0) -> bool:
+    """Tell whether a host's SSH port opens from the control node."""
+
+    def connect() -> bool:
+        with socket.create_connection((topology.hosts[name].address, 22), timeout=timeout):
+            return True
+
+    try:
+        return in_network(lab.namespace_path(topology.control.name), connect)
+    except OSError:
+        return False
+
+
+def _beyond(scene: Scene, cable: Cable) -> list[str]:
+    return [name for name in cut_off(scene.topology, cable.name) if host.leader(scene.lab, name) is not None]
+
+
+def _pull(scene: Scene, parameters: dict[str, str]) -> dict[str, Any]:
+    cable = scene.topology.cable(parameters["cable"])
+    network.pull(scene.lab, cable)
+    for port in (cable.a, cable.b):
+        if "LOWER_UP" in network.flags(scene.lab, port):
+            raise LabError(f"{port} still has a carrier although the cable {cable.name} was pulled.")
+    if still := [name for name in _beyond(scene, cable) if reaches(scene.lab, scene.topology, name, 0.5)]:
+        raise LabError(f"{', '.join(still)} can still be reached although the cable {cable.name} was pulled.")
+    return {}
+
+
+def _replug(scene: Scene, parameters: dict[str, str], kept: dict[str, Any]) -> None:
+    cable = scene.topology.cable(parameters["cable"])
+    for port in (cable.a, cable.b):
+        network.bring_up(scene.lab, scene.topology, port)
+    deadline = time.monotonic() + 5
+    waiting = _beyond(scene, cable)
+    while waiting := [name for name in waiting if not reaches(scene.lab, scene.topology, name)]:
+        if time.monotonic() > deadline:
+            raise LabError(f"{', '.join(waiting)} cannot be reached although the cable {cable.name} is plugged in again.")
+
+
+def rate_bits(text: str) -> float:
+    """Read ``500kbit`` or ``2mbit`` into bits a second."""
+    match = RATE.fullmatch(text)
+    if match is None:
+        raise LabError(f"{text!r} is no rate.", "Write it as 500kbit, 2mbit or 1gbit.")
+    return int(match[1]) * UNITS[match[2]]
+
+
+def measure(lab: Lab, topology: Topology, sender: str, receiver: str, seconds: float = 1.0) -> float:
+    """Send as fast as possible from one node to another; return the bits a second that arrived."""
+
+    def listen() -> socket.socket:
+        return socket.create_server((topology.nodes[receiver].address, 0), reuse_port=False)
+
+    def connect() -> socket.socket:
+        return socket.create_connection(server.getsockname(), timeout=5)
+
+    with (
+        in_network(lab.namespace_path(receiver), listen) as server,
+        in_network(lab.namespace_path(sender), connect) as out,
+        server.accept()[0] as into,
+    ):
+        pump = threading.Thread(target=_pour, args=(out,), daemon=True)
+        pump.start()
+        into.settimeout(0.5)
+        started, arrived = time.monotonic(), 0
+        while time.monotonic() - started < seconds:
+            with contextlib.suppress(TimeoutError):
+                arrived += len(into.recv(65536))
+        took = time.monotonic() - started
+        out.shutdown(socket.SHUT_RDWR)
+        pump.join(1)
+    return arrived * 8 / took
+
+
+def _pour(out: socket.socket) -> None:
+    """Send until the connection is shut."""
+    with contextlib.suppress(OSError):
+        while True:
+            out.sendall(bytes(65536))
+
+
+def _slow(scene: Scene, parameters: dict[str, str]) -> dict[str, Any]:
+    cable, rate = scene.topology.cable(parameters["cable"]), rate_bits(parameters["rate"])
+    network.shape(scene.lab, cable, parameters["rate"])
+    far = cut_off(scene.topology, cable.name)
+    measured = {}
+    for sender, receiver in ((scene.topology.control.name, far[0]), (far[0], scene.topology.control.name)):
+        measured[f"{sender} to {receiver}"] = measure(scene.lab, scene.topology, sender, receiver)
+    if too_fast := [f"{way} {bits / 1e6:.1f} Mbit/s" for way, bits in measured.items() if bits > rate * TOLERANCE + 2e6]:
+        network.unshape(scene.lab, cable)
+        raise LabError(f"The cable {cable.name} should carry {parameters['rate']} and carried {', '.join(too_fast)}.")
+    return {"measured_bits_per_second": measured}
+
+
+def _unslow(scene: Scene, parameters: dict[str, str], kept: dict[str, Any]) -> None:
+    network.unshape(scene.lab, scene.topology.cable(parameters["cable"]))
+
+
+CABLE = Parameter("the cable, as named in lab/topology.yml", "offsite")
+FAULTS = (
+    Fault("link-down", "A cable is pulled: both ends lose their carrier.", _pull, _replug, {"cable": CABLE}),
+    Fault(
+        "link-slow",
+        "A cable carries less, in both directions.",
+        _slow,
+        _unslow,
+        {"cable": CABLE, "rate": Parameter("what is left: 500kbit, 2mbit", "2mbit")},
+    ),
+)
