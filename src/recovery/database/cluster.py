@@ -99,13 +99,11 @@ def health(cluster: Cluster, heartbeat: dict[str, str] | None = None) -> Health:
     """Look at the server without changing anything; ``heartbeat`` names the table and column of the newest known row."""
     active = service_active(cluster.service)
     # The names come from the inventory, not from a user.
-    newest = (
-        f"(SELECT extract(epoch FROM clock_timestamp() - max({heartbeat['column']})) FROM {heartbeat['table']})"  # noqa: S608 if heartbeat else "NULL"
-    )
-    sql = f"SELECT not pg_is_in_recovery(), coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint;SELECT {newest};"  # noqa: S608
+    newest = f"(SELECT extract(epoch FROM clock_timestamp() - max({heartbeat['column']})) FROM {heartbeat['table']})"  # noqa: S608 if heartbeat else "NULL"
+    sql = f"SELECT not pg_is_in_recovery(), coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint, {newest}"  # noqa: S608
     try:
         rows = psql(sql, database=cluster.name, port=cluster.port, timeout=8)
-        age = float(rows[1][0]) if len(rows) > 1 and rows[1][0] else None
+        age = float(rows[0][2]) if rows[0][2] else None
         return Health(active, True, rows[0][0] == "t", intact(cluster.data), int(rows[0][1]), age)
     except CommandError as error:
         return Health(active, False, False, intact(cluster.data), 0, None, error.output[-300:])

@@ -169,7 +169,7 @@ class Repository:
 
     def manifest_files(self, label: str) -> dict[str, dict[str, Any]]:
         """Return the files that a backup says it holds: name -> {size, reference, repo-size, checksum}."""
-        parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(), interpolation=None, strict=True)
+        parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(), interpolation=None, strict=False)
         parser.optionxform = str  # type: ignore[assignment, method-assign]
         parser.read_string(self.ask("repo-get", f"backup/{self.stanza}/{label}/backup.manifest"))
         defaults = {key: json.loads(value) for key, value in parser["target:file:default"].items()}

@@ -34,6 +34,7 @@ from .pgbackrest import Repository
 from .shell import CommandError, Procedure, now, psql
 from .target import Target
 from .wal import Segment, format_lsn, parse_history, parse_lsn
+from .wayback import abandon
 
 FENCE_DROP_IN = """\
 # A recovery in progress keeps this cluster from starting: not before it has been proven and put into place.
@@ -91,18 +92,25 @@ class Restore:
         phase = self.state.get("phase", "")
         if phase in ("swapping", "swapped", "finished"):
             return self._describe(self.cluster.data)
+        was_running = service_active(self.cluster.service) or bool(self.state.get("was_running"))
+        self._enter(phase or "staging", was_running=was_running)
         self._fence()
-        if phase != "replayed":
-            if phase != "restored":
-                self._enter("staging")
-                self._restore(repositories, tails, target, jobs)
-                self._enter("restored")
-            self._replay(target)
-            self._check_reached(target)
-            self._enter("replayed")
-        elif postmaster_pid(self.cluster.staging) is None:
-            with self.procedure.step("Start the staged cluster again, still out of everybody's reach"):
-                self._start_private()
+        try:
+            if phase != "replayed":
+                self._gather_log(repositories, tails)
+                if phase != "restored":
+                    self._restore(repositories[0], target, jobs)
+                    self._enter("restored")
+                self._replay(target)
+                self._check_reached(target)
+                self._enter("replayed")
+            elif postmaster_pid(self.cluster.staging) is None:
+                with self.procedure.step("Start the staged cluster again, still out of everybody's reach"):
+                    self._start_private()
+        except (RestoreError, CommandError):
+            # Killed, a recovery is continued; failed, it leaves things as they were found.
+            abandon(self.cluster, self.procedure)
+            raise
         return self._describe(self.cluster.staging)
 
     def _fence(self) -> None:
@@ -123,12 +131,15 @@ class Restore:
                     [str(self.cluster.binaries / "pg_ctl"), "stop", "-D", str(self.cluster.data), "-m", "immediate"], user=OWNER
                 )
 
-    def _restore(self, repositories: Sequence[Repository], tails: Mapping[str, str], target: Target, jobs: int) -> None:
+    def _gather_log(self, repositories: Sequence[Repository], tails: Mapping[str, str]) -> None:
+        """Everything the replay draws on is in memory, so a power cut takes it: it is laid out anew each time."""
         self._prepare_runtime()
         with self.procedure.step("Collect the newest write-ahead log: the tail beside the repositories and what the old cluster still has"):
             old = self.cluster.data / "pg_wal" if self._same_system() else None
             collect_tail(repositories, tails, old, self.runtime / "tail", self.procedure)
-        source = repositories[0]
+        self._write(self.runtime / "wal-fetch", fetch_script(repositories, str(self.runtime)), 0o755)
+
+    def _restore(self, source: Repository, target: Target, jobs: int) -> None:
         staging = self.cluster.staging
         if staging.exists() and read_state(self.cluster).get("staging_of") != self.decision["backup"]:
             shutil.rmtree(staging)
@@ -150,8 +161,6 @@ class Restore:
                 *options,
                 f'--recovery-option=restore_command={self.runtime}/wal-fetch %f "%p"',
             )
-            fetch = fetch_script(repositories, str(self.runtime))
-            self._write(self.runtime / "wal-fetch", fetch, 0o755)
             try:
                 self.procedure.run(command, user=OWNER)
             except CommandError as error:
@@ -188,8 +197,10 @@ class Restore:
             "listen_addresses": "",
             "unix_socket_directories": f"{self.runtime}/socket",
             "port": str(self.cluster.port),
-            # What the log's new timeline must archive is kept until the real start.
-            "archive_command": "/bin/false",
+            # What the log's new timeline must archive is kept until the real start; a failing command would delay the stop by seconds.
+            "archive_command": "",
+            # pgBackRest has already made every file durable, one by one.
+            "recovery_init_sync_method": "syncfs",
             "logging_collector": "off",
             "autovacuum": "off",
         }

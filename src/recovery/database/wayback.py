@@ -23,6 +23,8 @@ def abandon(cluster: Cluster, procedure: Procedure) -> None:
         state = read_state(cluster)
         if state:
             write_state(cluster, state | {"phase": "rolled-back", "at": now()})
+        if state.get("was_running") and cluster.data.exists():
+            procedure.run(["systemctl", "start", cluster.service], timeout=120, accept=(0, 1))
 
 
 def rollback(cluster: Cluster, procedure: Procedure) -> str:
