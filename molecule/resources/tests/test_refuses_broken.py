@@ -1,0 +1,111 @@
+"""What cannot be done is refused in sentences, and what is left of the database is as it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hospital import BIN, INCIDENTS, PROJECT, Ran, fingerprint, lab, recovery
+
+
+@pytest.fixture(autouse=True)
+def nothing_changes() -> Iterator[None]:
+    """Compare the database's disk before and after every refusal."""
+    before = fingerprint()
+    yield
+    assert fingerprint() == before
+
+
+@contextmanager
+def broken(fault: str, *words: str) -> Iterator[None]:
+    """Break something for a while."""
+    lab("break", fault, *words)
+    try:
+        yield
+    finally:
+        lab("repair", fault)
+
+
+def refused(ran: Ran, code: str) -> None:
+    """Assert that a run refused for this reason, and said what to do instead."""
+    assert (ran.status, ran.verdict) == (4, "NOT-RUN"), ran.output
+    assert code in ran.codes, ran.output
+    findings = [f for line in ran.journal if line["event"] == "refusal" for f in line["data"]["findings"] if f["code"] == code]
+    assert all(finding["message"].endswith((".", "?")) and finding["remedy"] for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("time:2001-01-01T00:00:00Z", "target-too-old"),
+        ("time:2199-01-01T00:00:00Z", "target-in-future"),
+        ("backup:20010101-000000F", "target-unknown"),
+    ],
+)
+def test_a_target_that_no_backup_reaches(target: str, code: str) -> None:
+    refused(recovery("database_restore", "-e", "source=local", "-e", f"target={target}"), code)
+
+
+def test_a_damaged_backup() -> None:
+    with broken("bit-rot-backup"):
+        refused(recovery("database_restore", "-e", "source=local"), "backup-damaged")
+
+
+def test_a_repository_that_is_lost() -> None:
+    with broken("repository-lost"):
+        ran = recovery("database_restore", "-e", "source=local")
+        assert (ran.status, ran.verdict) == (4, "NOT-RUN"), ran.output
+        assert ran.codes & {"no-backup", "repository-unreachable", "repository-missing"}, ran.output
+
+
+def test_the_remote_site_cannot_be_reached() -> None:
+    with broken("link-down", "offsite"):
+        ran = recovery("database_restore", "-e", "source=offsite")
+        assert (ran.status, ran.verdict) == (4, "NOT-RUN"), ran.output
+
+
+def test_too_little_disk() -> None:
+    with broken("disk-full", "his-db", "data"):
+        refused(recovery("database_restore", "-e", "source=local"), "disk-full")
+
+
+def test_nobody_approves() -> None:
+    """RCV-1, CLS-6: a person says no; the run ends at once, refused."""
+    lab("hands", "stop")
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
+    command = [str(BIN / "recovery"), "run", "database_restore", "-e", "source=local"]
+    with subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as run:
+        request = wait_for_request()
+        try:
+            second = recovery("database_restore", "-e", "source=offsite")
+            assert (second.status, second.verdict) == (4, "NOT-RUN"), second.output
+            assert any("lock" in code or "held" in code for code in second.codes), second.output
+        finally:
+            denied = deny(request)
+        output, _ = run.communicate(timeout=60)
+    lab("hands", "start", "--incidents", str(INCIDENTS))
+    assert denied == 0
+    assert run.returncode == 4, output
+
+
+def wait_for_request() -> str:
+    """Return the name (INCIDENT/N) of the question that waits for an answer."""
+    for _ in range(120):
+        waiting = [path for path in INCIDENTS.glob("*/approvals/*/request.json") if not list(path.parent.glob("answers/*"))]
+        if waiting:
+            newest = max(waiting, key=lambda path: path.stat().st_mtime)
+            return f"{newest.parents[2].name}/{newest.parent.name}"
+        time.sleep(0.5)
+    pytest.fail("nobody was asked")
+
+
+def deny(request: str) -> int:
+    """Say no, as the president does: with a signature."""
+    from hospital import STATE
+
+    command = [str(BIN / "recovery"), "deny", request, "--as", "president", "--key", str(STATE / "people/president")]
+    return subprocess.run([*command, "--reason", "The remote copy is newer."], cwd=PROJECT, check=False).returncode
