@@ -99,7 +99,9 @@ def health(cluster: Cluster, heartbeat: dict[str, str] | None = None) -> Health:
     """Look at the server without changing anything; ``heartbeat`` names the table and column of the newest known row."""
     active = service_active(cluster.service)
     # The names come from the inventory, not from a user.
-    newest = f"(SELECT extract(epoch FROM clock_timestamp() - max({heartbeat['column']})) FROM {heartbeat['table']})"  # noqa: S608 if heartbeat else "NULL"
+    newest = "NULL"
+    if heartbeat:
+        newest = f"(SELECT extract(epoch FROM clock_timestamp() - max({heartbeat['column']})) FROM {heartbeat['table']})"  # noqa: S608
     sql = f"SELECT not pg_is_in_recovery(), coalesce((SELECT sum(checksum_failures) FROM pg_stat_database), 0)::bigint, {newest}"  # noqa: S608
     try:
         rows = psql(sql, database=cluster.name, port=cluster.port, timeout=8)
