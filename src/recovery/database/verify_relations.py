@@ -1,0 +1,300 @@
+"""Do the rows keep the rules that the catalogue states: keys, foreign keys, checks, sequences. One pass over each table.
+
+Nothing is trusted because it is declared: a foreign key is proven by looking for every child's parent, a primary key by
+counting the table through it and through its blocks, a check by evaluating it. One reading of a table serves all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg2
+
+from .verify_ledger import Ledger
+from .verify_session import Task, Worker, is_damage, one, rows, sentence
+
+READ, UNIQUE, FOREIGN, CHECKED, SEQUENCES = "rows-readable", "unique-keys", "foreign-keys", "check-constraints", "sequences"
+_REBUILD = "Restore again, from another backup if this one is the cause: -e source=best."
+SHOWN = 5
+
+
+@dataclass
+class Rule:
+    """A constraint: a condition that is true for a wrong row, and the tables it has to be joined with to say so."""
+
+    name: str
+    code: str
+    wrong: str = ""
+    expression: str = ""
+    join: str = ""
+    text: str = ""
+    columns: tuple[str, ...] = ()
+    parent: str = ""
+
+
+@dataclass
+class TableFacts:
+    """A table with all that its catalogue entry promises."""
+
+    oid: int
+    name: str
+    bytes: int
+    rules: list[Rule] = field(default_factory=list)
+    unique: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    rows: int | None = None
+    keys_in_blocks: dict[str, int] = field(default_factory=dict)
+    keys_through_index: dict[str, int] = field(default_factory=dict)
+
+    def source(self) -> str:
+        """Return the table as a FROM item ``c``, its checks evaluated where only its own columns are in reach."""
+        checks = [f", NOT ({rule.expression}) AS broken_{number}" for number, rule in enumerate(self.rules) if rule.expression]
+        joins = " ".join(rule.join for rule in self.rules if rule.join)
+        return f"(SELECT t.ctid AS place, t.*{''.join(checks)} FROM ONLY {self.name} t) c {joins}"  # noqa: S608 - quoted by the server
+
+    def wrong(self, number: int) -> str:
+        """Return the condition that is true for a row that breaks the rule of this number."""
+        return f"c.broken_{number}" if self.rules[number].expression else self.rules[number].wrong
+
+
+_TABLES = """
+SELECT c.oid, c.oid::regclass::text, pg_relation_size(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  AND (c.relkind = 'r' OR c.relispopulated)
+"""
+# A key on a partitioned table has one entry for each pair of partitions; those made for a partition of the parent only serve
+# actions and are left out.
+_FOREIGN = """
+SELECT k.conrelid, k.conname, k.confrelid::regclass::text, p.relkind,
+       (SELECT array_agg(quote_ident(a.attname) ORDER BY o) FROM unnest(k.conkey) WITH ORDINALITY u(n, o)
+          JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.n),
+       (SELECT array_agg(quote_ident(a.attname) ORDER BY o) FROM unnest(k.confkey) WITH ORDINALITY u(n, o)
+          JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.n),
+       (SELECT array_agg(format('OPERATOR(%I.%s)', s.nspname, q.oprname) ORDER BY o)
+          FROM unnest(k.conpfeqop) WITH ORDINALITY u(n, o) JOIN pg_operator q ON q.oid = u.n JOIN pg_namespace s ON s.oid = q.oprnamespace),
+       k.confmatchtype
+FROM pg_constraint k JOIN pg_class p ON p.oid = k.confrelid JOIN pg_class c ON c.oid = k.conrelid
+WHERE k.contype = 'f' AND c.relkind = 'r'
+  AND NOT EXISTS (SELECT FROM pg_constraint o WHERE o.oid = k.conparentid AND o.conrelid = k.conrelid)
+ORDER BY k.conrelid, k.conname
+"""
+_CHECKS = "SELECT conrelid, conname, pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 ORDER BY 1, 2"
+_NOT_NULL = """
+SELECT a.attrelid, quote_ident(a.attname) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+WHERE a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped AND c.relkind = 'r' ORDER BY a.attrelid, a.attnum
+"""
+_UNIQUE = """
+SELECT i.indrelid, i.indexrelid::regclass::text,
+       (SELECT array_agg(quote_ident(a.attname) ORDER BY o) FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(n, o)
+          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.n WHERE o <= i.indnkeyatts)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+WHERE i.indisunique AND i.indisvalid AND i.indexprs IS NULL AND i.indpred IS NULL AND c.relkind IN ('r', 'm') AND NOT i.indnullsnotdistinct
+ORDER BY i.indrelid, i.indisprimary DESC, i.indexrelid
+"""
+_SEQUENCES = """
+SELECT DISTINCT s.oid::regclass::text, t.oid::regclass::text, quote_ident(a.attname), q.seqincrement > 0, q.seqcycle
+FROM pg_class s JOIN pg_sequence q ON q.seqrelid = s.oid
+JOIN (SELECT objid, refobjid, refobjsubid FROM pg_depend WHERE deptype IN ('a', 'i') AND refobjsubid > 0
+        AND classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+      UNION SELECT d.refobjid, f.adrelid, f.adnum FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
+        WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass) o ON o.objid = s.oid
+JOIN pg_class t ON t.oid = o.refobjid JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = o.refobjsubid
+WHERE s.relkind = 'S' AND s.relpersistence <> 't' AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+ORDER BY 1, 2
+"""
+
+
+def catalogue(connection: Any) -> list[TableFacts]:
+    """Return every table with its foreign keys, checks, columns that must be filled and unique keys."""
+    tables = {oid: TableFacts(oid, name, size or 0) for oid, name, size in rows(connection, _TABLES)}
+    for number, (oid, name, parent, kind, columns, parent_columns, operators, match) in enumerate(rows(connection, _FOREIGN)):
+        if oid in tables:
+            tables[oid].rules.append(_foreign(number, name, parent, kind, columns, parent_columns, operators, match))
+    for oid, name, expression in rows(connection, _CHECKS):
+        if oid in tables:
+            text = f"check {name} ({expression})"
+            tables[oid].rules.append(Rule(name, CHECKED, expression=expression, text=text))
+    for oid, column in rows(connection, _NOT_NULL):
+        if oid in tables:
+            tables[oid].rules.append(Rule(f"{column} not null", CHECKED, f"c.{column} IS NULL", text=f"column {column} is not null"))
+    for oid, index, columns in rows(connection, _UNIQUE):
+        if oid in tables:
+            tables[oid].unique.append((index, tuple(columns)))
+    return sorted(tables.values(), key=lambda table: table.name)
+
+
+def _foreign(
+    number: int, name: str, parent: str, kind: str, columns: list[str], parent_columns: list[str], operators: list[str], match: str
+) -> Rule:
+    alias = f"p{number}"
+    on = " AND ".join(
+        f"{alias}.{theirs} {operator} c.{ours}" for ours, theirs, operator in zip(columns, parent_columns, operators, strict=True)
+    )
+    filled = " AND ".join(f"c.{column} IS NOT NULL" for column in columns)
+    if match == "f":  # MATCH FULL: all columns filled or none
+        filled = "(" + " OR ".join(f"c.{column} IS NOT NULL" for column in columns) + ")"
+    only = "ONLY " if kind == "r" else ""
+    text = f"foreign key {name} ({', '.join(columns)}) to {parent}"
+    return Rule(
+        name,
+        FOREIGN,
+        f"{filled} AND {alias}.{parent_columns[0]} IS NULL",
+        join=f"LEFT JOIN {only}{parent} {alias} ON {on}",
+        text=text,
+        columns=tuple(columns),
+        parent=parent,
+    )
+
+
+def row_tasks(connection: Any, ledger: Ledger, tables: list[TableFacts]) -> list[Task]:
+    """Announce and return the reading of all rows: one task for each table's rules, one for each unique key, the sequences."""
+    ledger.announce(READ, "Every row of every table can be read", len(tables))
+    ledger.announce(UNIQUE, "Every key leads to every row, and to each once", sum(len(table.unique) for table in tables))
+    ledger.announce(FOREIGN, "Every row that points to another finds it", _count(tables, FOREIGN))
+    ledger.announce(CHECKED, "Every row keeps the checks of its table", _count(tables, CHECKED))
+    tasks: list[Task] = []
+    for table in tables:
+        tasks.append(_rules_task(ledger, table))
+        tasks.extend(_unique_task(ledger, table, index, columns) for index, columns in table.unique)
+    sequences = rows(connection, _SEQUENCES)
+    ledger.announce(SEQUENCES, "Every sequence is past the numbers already given", len(sequences))
+    return tasks + [_sequence_task(ledger, *found) for found in sequences]
+
+
+def _count(tables: list[TableFacts], code: str) -> int:
+    return sum(1 for table in tables for rule in table.rules if rule.code == code)
+
+
+def _rules_task(ledger: Ledger, table: TableFacts) -> Task:
+    def read(worker: Worker) -> None:
+        counts = ["count(*)"] + [f"count(*) FILTER (WHERE {table.wrong(number)})" for number in range(len(table.rules))]
+        counts += [f"count(*) FILTER (WHERE {_filled(columns)})" for _, columns in table.unique]
+        with ledger.timed(READ):
+            found = one(worker.snapshot, f"SELECT {', '.join(counts)} FROM {table.source()}")  # noqa: S608
+        ledger.add(READ, "rows", found[0])
+        ledger.passed(READ)
+        table.rows = found[0]
+        keys = found[1 + len(table.rules) :]
+        table.keys_in_blocks = {index: count for (index, _), count in zip(table.unique, keys, strict=True)}
+        for number, rule in enumerate(table.rules):
+            if found[1 + number]:
+                ledger.failed(rule.code, _offenders(worker, table, number, found[1 + number]), remedy=_REBUILD)
+            else:
+                ledger.passed(rule.code)
+
+    def failed(error: BaseException) -> None:
+        told = f"Table {table.name} cannot be read through: {sentence(error)}."
+        ledger.failed(READ, told, remedy=_REBUILD) if is_damage(error) else ledger.unverified(READ, told)
+        for rule in table.rules:
+            ledger.unverified(rule.code, f"{rule.text} of {table.name} could not be checked: {sentence(error)}.")
+
+    return Task(table.bytes * 1.0, READ, table.name, read, failed)
+
+
+def _filled(columns: tuple[str, ...]) -> str:
+    return " AND ".join(f"c.{column} IS NOT NULL" for column in columns)
+
+
+def _offenders(worker: Worker, table: TableFacts, number: int, wrong: int) -> str:
+    rule = table.rules[number]
+    key = ", ".join(f"c.{column}" for column in (table.unique[0][1] if table.unique else ("place",)))
+    shown = ", ".join(f"c.{column}" for column in rule.columns)
+    condition = table.wrong(number)
+    sql = f"SELECT ROW({key})::text, ROW({shown})::text FROM {table.source()} WHERE {condition} LIMIT {SHOWN}"  # noqa: S608
+    examples = rows(worker.snapshot, sql)
+    if rule.parent:
+        told = "; ".join(f"row {row} points to {value}, which is not in {rule.parent}" for row, value in examples)
+    else:
+        told = "; ".join(f"row {row}" for row, _ in examples)
+    return f"Table {table.name}: {wrong} rows break {rule.text}: {told}."
+
+
+def _unique_task(ledger: Ledger, table: TableFacts, index: str, columns: tuple[str, ...]) -> Task:
+    """Count the different keys through the index; ``settle_unique`` holds them against the rows counted in the blocks."""
+    listed = ", ".join(f"c.{column}" for column in columns)
+
+    def read(worker: Worker) -> None:
+        with ledger.timed(UNIQUE), _without(worker.snapshot, "seqscan", "bitmapscan", "sort", "hashagg"):
+            sql = f"SELECT count(*) FROM (SELECT DISTINCT {listed} FROM ONLY {table.name} c WHERE {_filled(columns)}) s"  # noqa: S608
+            table.keys_through_index[index] = one(worker.snapshot, sql)[0]
+
+    def failed(error: BaseException) -> None:
+        told = f"Table {table.name} cannot be read through index {index}: {sentence(error)}."
+        ledger.failed(UNIQUE, told, remedy=_REBUILD) if is_damage(error) else ledger.unverified(UNIQUE, told)
+
+    return Task(table.bytes * 0.5, UNIQUE, index, read, failed)
+
+
+def settle_unique(connection: Any, ledger: Ledger, tables: list[TableFacts]) -> None:
+    """Compare the two counts of every key: damage on either side, or a key that stands twice, shows as a difference."""
+    for table in tables:
+        for index, columns in table.unique:
+            through_index, in_blocks = table.keys_through_index.get(index), table.keys_in_blocks.get(index)
+            if through_index is None:
+                continue  # its own failure has been reported
+            if in_blocks is None:
+                ledger.unverified(UNIQUE, f"Index {index} has nothing to be held against: {table.name} could not be read.")
+            elif through_index == in_blocks:
+                ledger.passed(UNIQUE)
+            else:
+                told = f"Table {table.name}: {in_blocks} rows in its blocks, {through_index} different keys through index {index}"
+                ledger.failed(UNIQUE, f"{told}{_twice(connection, table, columns)}.", remedy=_REBUILD)
+
+
+def _twice(connection: Any, table: TableFacts, columns: tuple[str, ...]) -> str:
+    """Name the keys that stand twice, if that is what is wrong."""
+    listed = ", ".join(f"c.{column}" for column in columns)
+    sql = (
+        f"SELECT ROW({listed})::text, count(*) FROM ONLY {table.name} c WHERE {_filled(columns)} GROUP BY {listed}"  # noqa: S608
+        f" HAVING count(*) > 1 ORDER BY 1 LIMIT {SHOWN}"
+    )
+    try:
+        with _without(connection, "indexscan", "indexonlyscan", "bitmapscan"):
+            return "".join(f"; key {key} stands {number} times" for key, number in rows(connection, sql))
+    except psycopg2.Error as error:
+        return f" ({sentence(error)})"
+
+
+@contextmanager
+def _without(connection: Any, *ways: str) -> Iterator[None]:
+    """Switch ways of reading off for a while; the settings end with the savepoint."""
+    rows(connection, "SAVEPOINT way")
+    try:
+        for way in ways:
+            rows(connection, f"SET LOCAL enable_{way} = off")
+        yield
+    finally:
+        rows(connection, "ROLLBACK TO SAVEPOINT way")
+
+
+def _sequence_task(ledger: Ledger, sequence: str, table: str, column: str, rising: bool, cycles: bool) -> Task:
+    def read(worker: Worker) -> None:
+        with ledger.timed(SEQUENCES):
+            edge = "max" if rising else "min"
+            (reached,) = one(worker.snapshot, f"SELECT {edge}({column}) FROM {table}")  # noqa: S608
+            following, called = one(worker.present, f"SELECT last_value, is_called FROM {sequence}")  # noqa: S608
+        step = (0 if called else 1) if rising else (0 if called else -1)
+        given = following - step
+        behind = reached is not None and (given < reached if rising else given > reached)
+        if behind and not cycles:
+            ledger.failed(
+                SEQUENCES,
+                f"Sequence {sequence} has given {given}, but {table}.{column} already holds {reached}.",
+                why="The next entries of the wards would fail or take another row's number.",
+                remedy=f"SELECT setval('{sequence}', {reached});",
+            )
+        else:
+            ledger.passed(SEQUENCES)
+
+    def failed(error: BaseException) -> None:
+        told = f"Sequence {sequence} could not be compared with {table}.{column}: {sentence(error)}."
+        ledger.failed(SEQUENCES, told, remedy=_REBUILD) if is_damage(error) else ledger.unverified(SEQUENCES, told)
+
+    return Task(0.0, SEQUENCES, sequence, read, failed)
+
+
+def rows_by_table(tables: list[TableFacts]) -> Mapping[str, int]:
+    """Return the rows counted for each table that could be read."""
+    return {table.name: table.rows for table in tables if table.rows is not None}
