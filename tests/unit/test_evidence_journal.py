@@ -24,7 +24,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 ENTRIES = st.lists(
-    st.builds(Entry, st.sampled_from(sorted(EVENTS)), name=st.text(max_size=20), host=st.text(max_size=8), data=st.dictionaries(st.text(), JSON)),
+    st.builds(
+        Entry, st.sampled_from(sorted(EVENTS)), name=st.text(max_size=20), host=st.text(max_size=8), data=st.dictionaries(st.text(), JSON)
+    ),
     min_size=3,
     max_size=8,
 )
@@ -111,7 +113,14 @@ def test_an_edit_with_all_later_lines_chained_anew_is_not_the_chains_to_find(tmp
 def test_a_line_that_is_no_object_of_ours_is_named() -> None:
     """Form comes before the chain."""
     lines = written([Entry("note"), Entry("note")])
-    for bad in (b"{}", b"[]", b"\xff", b'{"seq":1}', lines[0].replace(b'"note"', b'["note"]', 1), lines[0].replace(b'"seq":1', b'"seq":true')):
+    for bad in (
+        b"{}",
+        b"[]",
+        b"\xff",
+        b'{"seq":1}',
+        lines[0].replace(b'"note"', b'["note"]', 1),
+        lines[0].replace(b'"seq":1', b'"seq":true'),
+    ):
         assert verify_lines(joined([bad, lines[1]]))[0].startswith("Line 1 ")
 
 

@@ -22,6 +22,7 @@ FORMS = {
     "json": lambda secret: json.dumps({"value": secret}),
     "json, UTF-8": lambda secret: json.dumps([secret], ensure_ascii=False),
     "json in json": lambda secret: json.dumps(json.dumps(secret)),
+    "json in json in json": lambda secret: json.dumps({"a": json.dumps({"b": json.dumps(secret)})}),
     "base64": lambda secret: base64.b64encode(secret.encode()).decode(),
     "base64 of user:password": lambda secret: base64.b64encode(b"user:" + secret.encode() + b"\n").decode(),
     "base64, inside": lambda secret: base64.b64encode(b"xy" + secret.encode() + b"z").decode(),

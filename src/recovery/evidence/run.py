@@ -17,7 +17,7 @@ from typing import Any
 
 from recovery.evidence import bundle, incident, results, scrub, variables
 from recovery.evidence.journal import Entry, Journal, JournalError
-from recovery.evidence.lines import parse_play_name
+from recovery.evidence.lines import parse_play_name, plain
 from recovery.evidence.signer import Signer
 from recovery.frame import lock
 from recovery.frame.project import INCIDENT_VARIABLE, RUN_VARIABLE, requester, runbook_name
@@ -106,7 +106,8 @@ class Run:
         scrub.active().learn(result.get("ansible_facts"))
         self.changed = self.changed or bool(result.get("changed")) or status in ("failed", "unreachable")
         task = results.Task(name, action, host, status, took_s, ignored, delegated_to)
-        self.journal.append_all(results.entries(task, result))
+        # Scrubbed before anything is put into text, where escaping would hide a secret from a later search.
+        self.journal.append_all(results.entries(task, scrub.active().data(plain(result))))
 
     def end(self, stats: Mapping[str, Any]) -> tuple[str, bool]:
         """Close the run: locks, verdict, seal. Return the closing words, and whether the evidence is sound."""

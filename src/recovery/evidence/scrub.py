@@ -8,6 +8,7 @@ Values shorter than six characters are not searched for, since they would hide h
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import shlex
@@ -21,6 +22,7 @@ _SECRET = re.compile(r"^vault_|password|passphrase|passwd|secret|cipher_pass|tok
 _NOT_ITSELF = re.compile(r"_(file|path|directory|dir|command|length|max_age|policy|lock|expire_max|expire_min)$", re.IGNORECASE)
 
 
+@functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Say whether a variable or key of this name holds a secret (and not merely where one is, or how long it must be)."""
     if name.lower().startswith("vault_"):
@@ -49,8 +51,10 @@ def variants(secret: str) -> set[str]:
     for plain in list(forms):
         raw = plain.encode("utf-8", "surrogatepass")
         for ascii_only in (True, False):
-            once = json.dumps(plain, ensure_ascii=ascii_only)[1:-1]
-            forms |= {once, json.dumps(once, ensure_ascii=ascii_only)[1:-1], once.replace("/", "\\/")}
+            escaped = plain
+            for _ in range(3):  # JSON in JSON in JSON
+                escaped = json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]
+                forms |= {escaped, escaped.replace("/", "\\/")}
         forms |= {
             shlex.quote(plain).removeprefix("'").removesuffix("'"),
             plain.replace("'", "'\\''"),
@@ -73,6 +77,7 @@ class Scrubber:
         """Start with some secret values; `add` and `learn` bring more."""
         self._secrets: set[str] = set()
         self._forms: list[str] = []
+        self._clean: set[str] = set()  # short texts known to hold nothing: keys and states come again with every task
         self.add(*secrets)
 
     def add(self, *secrets: str) -> None:
@@ -84,6 +89,7 @@ class Scrubber:
         forms: set[str] = set()
         for secret in self._secrets:
             forms |= variants(secret)
+        self._clean.clear()
         self._forms = sorted(forms, key=lambda form: (-len(form), form))
 
     def learn(self, variables: Any) -> None:
@@ -106,6 +112,9 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return the text with every known secret replaced."""
+        if text in self._clean:
+            return text
+        given = text
         # Replacing may bring two halves of another secret together, so it goes on until nothing is found; each round shortens the text.
         # A search for each form beats one expression with all of them: most texts hold none, and finding that out is what costs.
         again = True
@@ -114,6 +123,8 @@ class Scrubber:
             for form in self._forms:
                 if form in text:
                     text, again = text.replace(form, PLACEHOLDER), True
+        if text == given and len(text) <= 200 and len(self._clean) < 10_000:
+            self._clean.add(text)
         return text
 
     def raw(self, content: bytes) -> bytes:
