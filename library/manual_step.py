@@ -67,7 +67,7 @@ options:
         type: dict
         default: {}
   timeout_s:
-    description: After so many seconds without a claim that holds, the step is refused. Seconds; the figure comes from the plan or inventory.
+    description: Seconds until the step is refused if it is not done. The figure comes from the plan or the inventory.
     type: float
     required: true
 attributes:

@@ -20,7 +20,10 @@ class RunContext:
     """The run that a task belongs to, from the environment that the journal callback (or ``recovery run``) has set."""
 
     def __init__(self, variables: Mapping[str, Any] | None = None) -> None:
-        """Read the environment, and who asks from ``-e requested_by=`` where given. Raises AnsibleActionFail where no journal is kept: nothing may happen without evidence."""
+        """Read the environment, and who asks from ``-e requested_by=`` where given.
+
+        Raises AnsibleActionFail where no journal is kept: nothing may happen without evidence.
+        """
         try:
             self.journal = Journal.from_environment()
         except JournalError as error:
