@@ -163,5 +163,5 @@ def lab(*words: str) -> None:
 
 def fingerprint() -> str:
     """Return what the database's disk holds: names, sizes and times of every file, without what a running server rewrites."""
-    command = "cd /var/lib/postgresql && find . -not -path '*/pg_stat_tmp*' -printf '%%p %%s %%T@\\n' | sort | sha256sum"
+    command = "cd /var/lib/postgresql && find . -type f -not -path '*/pg_stat_tmp/*' -printf '%%p %%s %%T@\\n' | sort | sha256sum"
     return str(host("his-db").check_output(command))

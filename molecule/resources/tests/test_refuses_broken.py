@@ -51,12 +51,12 @@ def test_a_target_that_no_backup_reaches(target: str, code: str) -> None:
 
 
 def test_a_damaged_backup() -> None:
-    with broken("bit-rot-backup"):
+    with broken("backup-bit-rot", "local"):
         refused(recovery("database_restore", "-e", "source=local"), "backup-damaged")
 
 
 def test_a_repository_that_is_lost() -> None:
-    with broken("repository-lost"):
+    with broken("backup-repository-lost", "local"):
         ran = recovery("database_restore", "-e", "source=local")
         assert (ran.status, ran.verdict) == (4, "NOT-RUN"), ran.output
         assert ran.codes & {"no-backup", "repository-unreachable", "repository-missing"}, ran.output
