@@ -51,11 +51,11 @@ def prepare(state: HostState, wanted: Mapping[str, Any]) -> dict[str, Any]:
 def install(state: HostState, wanted: Mapping[str, Any], secrets: Mapping[str, str], sources: Mapping[str, str]) -> None:
     """Have all files in place: configuration, doors, programs, units. What changed is put in force at once."""
     files = [
-        {**entry, "content": secrets[entry["path"]], "secret": True} if entry.get("secret") else dict(entry)
+        {**entry, "content": secrets[entry["path"]], "shown": "nothing"} if entry.get("secret") else dict(entry)
         for entry in wanted.get("files") or ()
     ]
     programs = sources if wanted.get("units") else {}
-    files += [{"path": f"{PROGRAMS}/{name}", "content": text} for name, text in programs.items()]
+    files += [{"path": f"{PROGRAMS}/{name}", "content": text, "shown": "digest"} for name, text in programs.items()]
     with state.procedure.step("Have configuration, doors, programs and schedules in place"):
         directories = [{"path": str(Path(PROGRAMS, name).parent), "owner": "root", "mode": "0755"} for name in sorted(programs)]
         apply(state, {"directories": directories})
@@ -105,7 +105,7 @@ def have_stanza(state: HostState, place: Place) -> None:
     """Have the repository's stanza for this database system."""
     try:
         known = place.repository.contents().archive_id or place.repository.contents().systems
-    except CommandError:
+    except (CommandError, KeyError):  # in check mode, neither the account nor the configuration may be there yet
         if not state.check:
             raise
         known = {}
@@ -119,8 +119,7 @@ def have_identity(state: HostState, place: Place) -> None:
     """Have a copy of the database's control file: archive-push compares the system identifier with it."""
     if state.check:
         return
-    command = ["ssh", "-o", "BatchMode=yes", place.database_ssh, "pg-control"]
-    content = base64.b64decode(run(["sh", "-c", '"$@" | base64 -w0', "sh", *command], user=place.user, timeout=30))
+    content = base64.b64decode(place.ask_database("pg-control", timeout=30))
     if len(content) != 8192:
         raise backup_server.ServerError(
             f"The control file of the database could not be read through {place.database_ssh} ({len(content)} bytes instead of 8192). "

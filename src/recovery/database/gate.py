@@ -90,7 +90,7 @@ def database_gate(stanza: str, data_directory: str, command: str) -> Gate:
     """Return the rules for the backup server that takes its backups from this database host."""
     return Gate(
         commands=BACKING_UP,
-        words={"manifest": [command, "manifest"], "pg-control": ["/usr/bin/cat", f"{data_directory}/global/pg_control"]},
+        words={"manifest": [command, "manifest"], "pg-control": ["/usr/bin/base64", "--wrap=0", f"{data_directory}/global/pg_control"]},
         stanza=stanza,
         fixed={"pg1-path": data_directory, "remote-type": "pg", "log-level-file": "off"},
     )

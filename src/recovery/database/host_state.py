@@ -7,6 +7,7 @@ Contents marked secret are written, compared and never shown.
 from __future__ import annotations
 
 import grp
+import hashlib
 import os
 import pwd
 import re
@@ -78,13 +79,16 @@ class HostState:
                 target.mkdir(parents=True)
         self._rights(target, owner, group, mode)
 
-    def file(self, path: str, content: str, owner: str = "root", group: str = "root", mode: int = 0o644, *, secret: bool = False) -> bool:
-        """Have a file with this content, replaced as a whole; return whether its content changed."""
+    def file(self, path: str, content: str, owner: str = "root", group: str = "root", mode: int = 0o644, *, shown: str = "all") -> bool:
+        """Have a file with this content, replaced as a whole; return whether its content changed.
+
+        ``shown`` in the diff: ``all``, ``digest`` (a program: its sha256), ``nothing`` (a secret).
+        """
         target = Path(path)
         found = target.read_text(encoding="utf-8", errors="replace") if target.is_file() else None
         changed = found != content
         if changed:
-            self.note(f"file {path}", HIDDEN if secret and found else found or "", HIDDEN if secret else content)
+            self.note(f"file {path}", _shown(found, shown), _shown(content, shown))
             if not self.check:
                 new = target.with_name(f".{target.name}.new")
                 descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -140,7 +144,7 @@ class HostState:
         again = [name for name in restart if name in wanted and name not in start]
         for names_changed, what in ((enable, "enable"), (start, "start"), (again, "restart")):
             if names_changed:
-                self.note(f"{what} {', '.join(names_changed)}", "", f"{what}d\n")
+                self.note(f"{what} {', '.join(names_changed)}", "", "done\n")
                 if not self.check:
                     self.procedure.run(["systemctl", what, *names_changed])
 
@@ -158,6 +162,14 @@ class HostState:
             if not self.check:
                 os.chown(target, *wanted[:2])
                 target.chmod(mode)
+
+
+def _shown(text: str | None, how: str) -> str:
+    if text is None:
+        return ""
+    if how == "all":
+        return text
+    return HIDDEN if how == "nothing" else f"sha256 {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
 def _uid(name: str) -> int:
@@ -199,7 +211,7 @@ def apply(state: HostState, wanted: Mapping[str, Any]) -> set[str]:
             entry.get("owner") or "root",
             entry.get("group") or entry.get("owner") or "root",
             int(entry.get("mode") or "0644", 8),
-            secret=bool(entry.get("secret")),
+            shown=str(entry.get("shown") or "all"),
         ):
             changed.add(entry["path"])
     return changed

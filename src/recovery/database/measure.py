@@ -8,9 +8,12 @@ beyond the standard library.
 from __future__ import annotations
 
 import hashlib
+import os
+import pwd
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -54,6 +57,19 @@ def _quoted(name: str) -> str:
     if not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", part) for part in parts):
         raise ManifestError(f"'{name}' is not a plain name of a table or column; correct the inventory's database_critical_tables.")
     return ".".join(f'"{part}"' for part in parts)
+
+
+@contextmanager
+def _as_peer(user: str) -> Iterator[None]:
+    """Be this operating system's user while a session is opened: the server asks the kernel who connects (peer)."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(pwd.getpwnam(user).pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def connect(subject: Subject) -> Any:
