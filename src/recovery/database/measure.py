@@ -77,7 +77,10 @@ def connect(subject: Subject) -> Any:
     import psycopg2  # type: ignore[import-untyped, unused-ignore, import-not-found]
 
     try:
-        connection = psycopg2.connect(dbname=subject.database, host=subject.socket, port=subject.port, user=subject.user, connect_timeout=5)
+        with _as_peer(subject.user):
+            connection = psycopg2.connect(
+                dbname=subject.database, host=subject.socket, port=subject.port, user=subject.user, connect_timeout=5
+            )
     except psycopg2.Error as error:
         raise ManifestError(
             f"The database {subject.database} does not answer on {subject.socket} ({str(error).strip()}). Start it and repeat."
