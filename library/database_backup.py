@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  repository:
+    description: Which repository is meant, where a host keeps two (C(local) and C(removable)); all of them if empty.
+    type: str
+    choices: ['', local, offsite, removable]
+    default: ''
   type:
     description: Type of the backup to take.
     type: str
@@ -87,6 +92,10 @@ manifest:
   description: What the backup holds, in figures.
   returned: with verb run
   type: dict
+verdict:
+  description: PASS or FAIL, with C(reason).
+  returned: with verb state
+  type: str
 state:
   description: Facts about the repositories of this host.
   returned: with verb state
@@ -130,6 +139,7 @@ ARGUMENTS = {
     "tail_account": {"type": "str", "default": ""},
     "tail_password": {"type": "str", "default": "", "no_log": True},
     "slots": {"type": "list", "elements": "str", "default": []},
+    "repository": {"type": "str", "choices": ["", "local", "offsite", "removable"], "default": ""},
     "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "full"},
     "override": {"type": "list", "elements": "str", "default": []},
     "override_by": {"type": "str", "default": ""},
@@ -184,10 +194,12 @@ def look(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) -> d
     procedure = shell.Procedure()
     verb = given["verb"]
     result: dict[str, Any] = {"changed": False}
-    if verb == "check":
+    if verb == "check" and given["repository"] == "removable":
+        findings = backup_removable.check(place, procedure)
+    elif verb == "check":
         findings = backup.check(place, given["type"], procedure, rehearsal=module.check_mode)
     elif verb == "state":
-        result["state"], findings = backup_state.state(place, procedure)
+        result["state"], findings = backup_state.state(place, procedure, only=given["repository"])
     elif module.check_mode:
         findings = backup_removable.check(place, procedure) if verb == "copy" else []
         result["changed"] = not findings
@@ -207,6 +219,14 @@ def look(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) -> d
     return {**result, "findings": findings, **procedure.as_dict()}
 
 
+def verdict(blocking: list[Finding], overridden: list[dict[str, str]]) -> dict[str, str]:
+    """Put the state of the repositories into one verdict with its reason."""
+    if blocking:
+        return {"verdict": "FAIL", "reason": " ".join(finding.message for finding in blocking)}
+    accepted = f"; accepted by name: {', '.join(entry['code'] for entry in overridden)}" if overridden else ""
+    return {"verdict": "PASS", "reason": f"Age, space, write-ahead log and manifest are as the schedule asks{accepted}."}
+
+
 def main() -> None:
     """Carry out the verb and answer in the shape of every module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
@@ -221,6 +241,8 @@ def main() -> None:
     findings = result.pop("findings")
     blocking, overridden = settle(findings, given["override"], given["override_by"])
     result |= {"findings": [finding.as_dict() for finding in findings], "overridden": overridden}
+    if given["verb"] == "state":
+        result |= verdict(blocking, overridden)
     if blocking and not (changing and module.check_mode):
         module.fail_json(msg=refusal_text(blocking), refused=not result["changed"] and given["verb"] != "state", **result)
     module.exit_json(**result)

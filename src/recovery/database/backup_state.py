@@ -144,8 +144,12 @@ def _server_findings(place: Place) -> tuple[dict[str, Any], list[Finding]]:
     return facts, findings
 
 
-def state(place: Place, procedure: Procedure) -> tuple[dict[str, Any], list[Finding]]:
-    """Return the facts of this place's repositories, and what is wrong with them."""
+def state(place: Place, procedure: Procedure, only: str = "") -> tuple[dict[str, Any], list[Finding]]:
+    """Return the facts of this place's repositories, and what is wrong with them; ``only`` names one of two repositories."""
+    if only == "removable":
+        with procedure.step("Look at the removable disk"):
+            facts_there, findings_there = _removable(place, time.time(), float(place.limits.get("max_age_hours", {}).get(only, 0)))
+        return {only: facts_there}, findings_there
     now = time.time()
     limits = place.limits
     hours = dict(limits.get("max_age_hours", {}))
@@ -197,7 +201,7 @@ def state(place: Place, procedure: Procedure) -> tuple[dict[str, Any], list[Find
                         "If it has failed: recovery run database_restore",
                     )
                 )
-    if place.removable:
+    if place.removable and not only:
         with procedure.step("Look at the removable disk"):
             more_facts, more = _removable(place, now, float(hours.get("removable", 0)))
             facts["removable"] = more_facts
