@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -176,8 +177,11 @@ class ActionModule(ActionBase):
                 if terminal is None:
                     time.sleep(POLL_S)
                 elif select.select([terminal], [], [], POLL_S)[0]:
-                    typed = os.read(terminal, 4096).decode(errors="replace").strip()
-                    steps.answer(directory, by=RunContext(self._variables).by, note=typed)
+                    typed = os.read(terminal, 4096).decode(errors="replace")
+                    if typed:
+                        steps.answer(directory, by=RunContext(self._variables).by, note=typed.strip())
+                    else:
+                        time.sleep(POLL_S)  # the end of input is no answer
         return None
 
 
@@ -193,6 +197,8 @@ def _terminal() -> Iterator[int | None]:
     except OSError:
         descriptor = None
     try:
+        if descriptor is not None:
+            termios.tcflush(descriptor, termios.TCIFLUSH)  # an impatient Enter from before is no answer
         yield descriptor
     finally:
         if descriptor is not None:

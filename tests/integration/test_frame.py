@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -41,15 +42,10 @@ class Hospital:
         return kept | {"RECOVERY_PROJECT": str(self.project), "ANSIBLE_CONFIG": str(self.project / "ansible.cfg"), "COLUMNS": "200"}
 
     def extra(self, *more: str) -> list[str]:
-        words = [
-            "-i",
-            "localhost,",
-            "-e",
-            f"mark={self.mark}",
-            "-e",
-            f"approval_allowed_signers={self.project / 'keys' / 'allowed_signers'}",
-        ]
-        for each in more:
+        keys = self.project / "keys"
+        words = ["-i", "localhost,"]
+        known = (f"mark={self.mark}", f"approval_allowed_signers={keys / 'allowed_signers'}", f"evidence_signing_key={keys / 'evidence'}")
+        for each in (*known, *more):
             words += ["-e", each]
         return words
 
@@ -116,6 +112,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / person)], check=True)
         signers += f"{person} {(directory / f'{person}.pub').read_text()}"
     (directory / "allowed_signers").write_text(signers)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "evidence")], check=True)
     return directory
 
 
@@ -143,7 +140,7 @@ def test_a_runbook_runs_and_its_verdict_is_the_exit_status(hospital: Hospital) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS  trivial" in done.stdout
     assert re.search(r"✓ ok .* localhost: The control node answers", done.stdout)
-    assert [each["event"] for each in hospital.events()][0] == "run_begin"
+    assert next(each["event"] for each in hospital.events()) == "run_begin"
     assert hospital.events("run_end")[0]["result"] == "PASS"
     assert hospital.events("lock_released")
     assert "No incident is open" not in hospital.command("status").stdout
@@ -182,11 +179,13 @@ def test_two_people_agree_and_the_rest_does_not_count(hospital: Hospital) -> Non
     assert hospital.mark.exists()
     granted = hospital.events("approval_granted")[0]["data"]
     assert set(granted["agreed"]) == {"president", "vice-president"}
-    assert (
-        "closed since"
-        in hospital.approve("medical-affairs", "", "approve", hospital.events("approval_requested")[0]["data"]["reference"]).stderr
-    )
-    assert hospital.command("evidence", "verify", str(next((hospital.project / "incidents").glob("2*")))).returncode in (0, 1, 3)
+    incident = str(next((hospital.project / "incidents").glob("2*")))
+    verified = hospital.command("evidence", "verify", incident)
+    assert verified.returncode == 0, verified.stdout
+    too_late = hospital.approve("medical-affairs", "", "approve", hospital.events("approval_requested")[0]["data"]["reference"])
+    assert too_late.returncode == 64 and "closed since" in too_late.stderr
+    assert hospital.events()[-1]["event"] == "approval_answer", "refused, and journalled"
+    assert hospital.command("evidence", "verify", incident).returncode == 3, "a line that came after the seal is told"
 
 
 def test_a_no_ends_it(hospital: Hospital) -> None:
@@ -250,8 +249,6 @@ def test_a_second_administrator_is_refused_and_a_dead_run_is_continued(hospital:
     continues = re.search(r"continue +recovery (run hold .*)", shown)
     assert continues is not None, shown
     hospital.mark.touch()
-    import shlex
-
     again = hospital.command(*shlex.split(continues[1]))
     assert again.returncode == 0, again.stdout + again.stderr
     assert hospital.events("lock_taken_over")[0]["result"] == "continued"

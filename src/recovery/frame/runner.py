@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Sequence
@@ -184,15 +185,26 @@ class Run:
     def _listen(self) -> None:
         """Wait a moment; a line typed while a person's step waits is its answer."""
         if "step" not in self.view.waiting or not sys.stdin.isatty():
+            self.view.typing = False
             time.sleep(TICK_S)
             return
+        if not self.view.typing:
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)  # an impatient Enter from before is no answer
+            self.view.line("    Done? Press Enter here; a text becomes the note.", "bold")
+            self.view.typing = True
         if not select.select([sys.stdin], [], [], TICK_S)[0]:
             return
         from recovery.frame import steps
 
-        note = sys.stdin.readline().strip()
-        for directory, _ in steps.open_steps(self.incident):
-            steps.answer(directory, by=self.order.by or project.requester(), note=note)
+        typed = sys.stdin.readline()
+        self.view.typing = False
+        if not typed:  # the end of input is no answer either
+            time.sleep(TICK_S)
+            return
+        self.view.waiting.pop("step", None)
+        for directory, step in steps.open_steps(self.incident):
+            if step.get("run") == self.id:
+                steps.answer(directory, by=self.order.by or project.requester(), note=typed.strip())
 
     def _interrupt(self, thread: threading.Thread) -> None:
         self.view.line("Stopping: the step under way is being ended (Ctrl-C again: at once).", "bold yellow")

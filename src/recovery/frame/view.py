@@ -13,6 +13,7 @@ from recovery.frame.verdict import FAIL, NOT_RUN, PASS, Verdict
 
 Event = Mapping[str, Any]
 COLOURS = {"ok": "green", "changed": "yellow", "failed": "red", "unreachable": "red", "skipped": "bright_black"}
+DRAW_S = 0.25
 MARKS = {"ok": "✓", "changed": "●", "failed": "✗", "unreachable": "✗", "skipped": "-"}
 
 
@@ -31,6 +32,8 @@ class View:
         self.phase = ""
         self.sentence = ""
         self.waiting: dict[str, str] = {}
+        self.typing = False
+        """Whether an answer may be typed at this terminal just now."""
 
     def line(self, text: str, style: str = "") -> None:
         """Write one line that stays."""
@@ -187,7 +190,8 @@ class LiveView(View):
         from rich.live import Live
 
         self.console = Console(highlight=False, markup=False, soft_wrap=False)
-        self.live = Live(console=self.console, refresh_per_second=4, transient=True, get_renderable=self._present)
+        self.live = Live(console=self.console, auto_refresh=False, transient=True, get_renderable=self._present)
+        self._drawn = 0.0
 
     def open(self) -> None:
         """Begin to draw."""
@@ -198,8 +202,11 @@ class LiveView(View):
         self.live.stop()
 
     def tick(self) -> None:
-        """Draw the present again."""
-        self.live.refresh()
+        """Draw the present again, at most four times a second, and not over what a person is typing."""
+        now = time.monotonic()
+        if now - self._drawn >= DRAW_S and not self.typing:
+            self._drawn = now
+            self.live.refresh()
 
     def line(self, text: str, style: str = "") -> None:
         """Write one line that stays, above the present."""
