@@ -8,18 +8,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import faults, hospital, host, image
+from lab import faults, hands, hospital, host, image, plugging, workload
 from lab.errors import LabError
 from lab.state import Lab
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Name = Annotated[str | None, typer.Option("--name", envvar="LAB_NAME", help="Which lab; several can exist side by side.")]
@@ -95,7 +96,7 @@ def _show(lab: Lab) -> None:
             "answers" if entry["ssh"] else "SILENT",
             " ".join(f"{disk}={used}" for disk, used in entry["disks"].items()),
         )
-    out.print(table)
+    Console(highlight=False).print(table)
     for fault in found["faults"]:
         out.print(f"broken: {fault['fault']} {fault['parameters']}", style="red", markup=False)
 
@@ -151,6 +152,90 @@ def repair(fault: str, parameters: Annotated[list[str] | None, typer.Argument()]
     with scene(name) as place:
         entry = faults.repair(place, fault, parameters or [])
     out.print(f"repaired: {entry['fault']} {entry['parameters']}, broken since {entry['at']}", markup=False)
+
+
+@app.command()
+@in_sentences
+def plug(
+    disk: Annotated[str, typer.Argument(help="HOST:DISK, as named in lab/topology.yml")],
+    to: Annotated[str, typer.Argument(help="The host that it goes into; nothing: onto the shelf")] = "",
+    name: Name = None,
+) -> None:
+    """Carry a disk to another host: lab plug his-db:removable drill-1."""
+    with scene(name) as place:
+        owner, _, which = disk.partition(":")
+        plugging.plug(place.lab, place.topology, owner, which, to)
+    out.print(f"{disk} is in {to or 'no host'}", markup=False)
+
+
+people = typer.Typer(no_args_is_help=True, help="The hands and pens of the lab's people: they sign approvals and do manual steps.")
+app.add_typer(people, name="hands")
+
+
+@people.command("start")
+@in_sentences
+def hands_start(
+    incidents: Annotated[Path, typer.Option(help="The directory of all incidents.")],
+    script: Annotated[Path | None, typer.Option(help="What they do when asked; default lab/hands.yml.")] = None,
+    name: Name = None,
+) -> None:
+    """Let the people watch a directory of incidents and answer."""
+    hands.start(Lab.named(name), incidents, script)
+    out.print(f"The people watch {incidents}", markup=False)
+
+
+@people.command("stop")
+@in_sentences
+def hands_stop(name: Name = None) -> None:
+    """Send the people home."""
+    out.print("The people went home." if hands.stop(Lab.named(name)) else "Nobody was there.")
+
+
+@people.command("status")
+@in_sentences
+def hands_status(name: Name = None) -> None:
+    """Show whether the people are there; exit status 1 if not."""
+    lab = Lab.named(name)
+    told = lab.read().get("hands") or {}
+    if lab.process(hands.PROCESS) is None:
+        out.print("Nobody is there.")
+        raise typer.Exit(1)
+    out.print(f"They watch {told.get('incidents')} with {told.get('script')}", markup=False)
+    log = lab.root / "hands.log"
+    out.print(log.read_text(encoding="utf-8") if log.exists() else "", style="dim", markup=False, end="")
+
+
+clinical = typer.Typer(no_args_is_help=True, help="The clinical work at the workstations.")
+app.add_typer(clinical, name="workload")
+
+
+@clinical.command("start")
+@in_sentences
+def workload_start(
+    rate: Annotated[float | None, typer.Option(help="Transactions a second on each workstation.")] = None, name: Name = None
+) -> None:
+    """Start clinical work on every workstation."""
+    lab = Lab.named(name)
+    lab.require()
+    out.print(f"Clinical work runs on {', '.join(workload.start(lab, rate))}", markup=False)
+
+
+@clinical.command("stop")
+@in_sentences
+def workload_stop(name: Name = None) -> None:
+    """Stop it."""
+    lab = Lab.named(name)
+    lab.require()
+    out.print(f"Clinical work stopped on {', '.join(workload.stop(lab))}", markup=False)
+
+
+@clinical.command("status")
+@in_sentences
+def workload_status(name: Name = None) -> None:
+    """Show, as JSON, whether it runs and what the workstations' own logs sum up to."""
+    lab = Lab.named(name)
+    lab.require()
+    out.print_json(data=workload.status(lab))
 
 
 @contextmanager

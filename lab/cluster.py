@@ -139,6 +139,7 @@ def _lay_down(seeded: Path, root: Path, disk: Path) -> None:
     run(["cp", "-a", seeded / "data", draft], timeout=None, doing="Copying the seeded cluster")
     owner = draft.stat()
     os.chown(target.parent, owner.st_uid, owner.st_gid)
+    run(["sync", "--file-system", draft], timeout=None, doing="Writing the seeded cluster")  # a power cut may come at once
     draft.rename(target)
     configuration = root / CONFIGURATION
     configuration.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ REPOSITORIES = {
     "removable": ("his-db", "/media/removable/pgbackrest"),
 }
 FLIPPED = 8  # bytes
-RELATION = re.compile(r"base/\d+/\d+(\.\d+)?")
+RELATION = re.compile(r"base/(\d{6,}|[2-9]\d{4}|1[7-9]\d{3}|16[4-9]\d\d|1639\d|1638[4-9])/\d+(\.\d+)?")  # of user databases: 16384 on
 SEGMENT = re.compile(r"[0-9A-F]{24}-[0-9a-f]{40}(\.\w+)?")
 
 
@@ -93,7 +93,25 @@ def _destroy(scene: Scene, parameters: dict[str, str]) -> dict[str, Any]:
         _remove_again(scene, name, directory)
     if _database_answers(scene.lab, name):
         raise LabError(f"The database on {name} still takes new connections although {path} was deleted.")
+    if parameters["checkpoint"] == "now":
+        _checkpoint_and_fall(scene.lab, name)
     return {"aside": str(aside), "path": path}
+
+
+def _checkpoint_and_fall(lab: Lab, name: str) -> None:
+    """Ask for the checkpoint that would come within minutes: the server finds its files gone, panics and cannot start again.
+
+    Until then it goes on for those who are connected, and acknowledges what nobody will find again.
+    """
+    deadline = time.monotonic() + 30
+    while running := _postgres(lab, name):
+        for process in running:
+            with contextlib.suppress(OSError):
+                if b"checkpointer" in Path(f"/proc/{process.pid}/cmdline").read_bytes():
+                    process.send(signal.SIGINT)  # PostgreSQL's own way to ask for one
+        if time.monotonic() > deadline:
+            raise LabError(f"PostgreSQL on {name} still runs 30 s after its data directory was deleted.")
+        time.sleep(0.2)
 
 
 def _remove_again(scene: Scene, name: str, directory: Path) -> None:
@@ -122,6 +140,7 @@ def _undestroy(scene: Scene, parameters: dict[str, str], kept: dict[str, Any]) -
         directory.rename(directory.with_name(f"{directory.name}.before-repair.{time.time_ns()}"))
     run(["cp", "-a", kept["aside"], directory], timeout=None, doing=f"Putting {kept['path']} back on {name}")
     (directory / "postmaster.pid").unlink(missing_ok=True)
+    run(["sync", "--file-system", directory], timeout=None, doing="Writing it")
     start_database(scene.lab, name)
     shutil.rmtree(kept["aside"])
 
@@ -158,6 +177,7 @@ def _return_repository(scene: Scene, parameters: dict[str, str], kept: dict[str,
     if directory.exists():
         directory.rename(directory.with_name(f"{directory.name}.before-repair.{time.time_ns()}"))
     run(["cp", "-a", kept["aside"], directory], timeout=None, doing="Putting the repository back")
+    run(["sync", "--file-system", directory], timeout=None, doing="Writing it")
     shutil.rmtree(kept["aside"])
 
 
@@ -167,7 +187,7 @@ def _return_repository(scene: Scene, parameters: dict[str, str], kept: dict[str,
 def choose(candidates: list[Path], seed: str, what: str) -> Path:
     """Choose one of some files, always the same for the same seed."""
     if not candidates:
-        raise LabError(f"There is no {what} to choose from.", "Make a backup first, or name another kind.")
+        raise LabError(f"There is no {what} to choose from.", "Check that there is a database, or a backup with such files.")
     return random.Random(seed).choice(sorted(candidates))  # noqa: S311 - repeatable on purpose
 
 
@@ -291,7 +311,11 @@ FAULTS = (
         "PostgreSQL's data directory is deleted under the running server.",
         _destroy,
         _undestroy,
-        {"host": DATABASE, "path": Parameter("the directory", CLUSTER)},
+        {
+            "host": DATABASE,
+            "path": Parameter("the directory", CLUSTER),
+            "checkpoint": Parameter("now: the server notices at once; later: it goes on for those who are connected", "now"),
+        },
     ),
     Fault("backup-repository-lost", "A backup repository is deleted.", _lose_repository, _return_repository, {"repository": REPOSITORY}),
     Fault(

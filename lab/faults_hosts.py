@@ -19,7 +19,7 @@ from lab import disks, hospital, host
 from lab.errors import LabError
 from lab.faults import Fault, Parameter, Scene
 from lab.state import Lab
-from lab.system import identify, run
+from lab.system import identify
 from lab.topology import Disk
 
 # ext4's own way to lose a disk: from now on every access fails, and what had not been written stays unwritten.
@@ -106,7 +106,7 @@ def _swap_disk(scene: Scene, name: str, disk: Disk, new_image: Path | None, keep
     clear_holders(lab, name, owner.st_dev, 3)
     leader = host.leader(lab, name)
     if leader is not None:
-        run(["nsenter", "--target", str(leader), "--mount", "umount", "--lazy", disk.mount], doing=f"Taking {disk.name} out")
+        host.execute(lab, name, ["umount", "--lazy", "--no-canonicalize", disk.mount])
     disks.remove_mount(lab, name, disk.name)
     keep_as.parent.mkdir(parents=True, exist_ok=True)
     image.rename(keep_as)

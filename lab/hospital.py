@@ -13,7 +13,7 @@ from typing import Any
 from lab import cluster, disks, host, image, keys, network
 from lab.errors import LabError
 from lab.state import Lab
-from lab.system import exclusive, read_json, require_lab_machine, require_space, run
+from lab.system import exclusive, raise_limits, read_json, require_lab_machine, require_space, run
 from lab.topology import Topology, load
 
 Say = Callable[[str], None]
@@ -28,6 +28,7 @@ def changing(lab: Lab, wait_s: float = 0) -> AbstractContextManager[None]:
 def up(lab: Lab, *, scale: str | None = None, disk_sizes: Mapping[str, str] | None = None, say: Say = print) -> None:
     """Bring the lab into being, or heal what is there: cables, disks, hosts. What hosts have on their disks is kept."""
     require_lab_machine()
+    raise_limits(say)
     with changing(lab, 60):
         if lab.exists() and lab.read().get("phase") in (None, "removing"):
             _remove(lab)  # what is left of an `up` or a `down` that was killed
@@ -122,7 +123,7 @@ def down(lab: Lab, *, keep: bool = False, say: Say = print) -> None:
 
 
 def _recorded(lab: Lab) -> list[str]:
-    return [path.stem for path in (lab.root / "run").glob("*.pid")]
+    return [path.stem for path in sorted((lab.root / "run").glob("*.pid"))]
 
 
 def _stop(lab: Lab) -> None:

@@ -83,6 +83,18 @@ def require_space(path: Path, megabytes: int, purpose: str) -> None:
         )
 
 
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_WANTED = 2048
+
+
+def raise_limits(say: Callable[[str], None]) -> None:
+    """Allow what some dozens of hosts need together: each systemd takes a few inotify instances of one user's 128."""
+    present = int(INOTIFY.read_text(encoding="ascii"))
+    if present < INOTIFY_WANTED:
+        INOTIFY.write_text(str(INOTIFY_WANTED), encoding="ascii")
+        say(f"This machine: fs.inotify.max_user_instances raised from {present} to {INOTIFY_WANTED} until the next boot")
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
