@@ -74,6 +74,18 @@ holdings:
   description: The manifest of what the chosen backup holds; empty if it was taken without one.
   returned: always
   type: dict
+target_time:
+  description: The moment to restore to, in UTC; empty where the target is not a moment.
+  returned: always
+  type: str
+at_manifest:
+  description: Whether the result will stand at the very moment of the backup's manifest, and so must equal it.
+  returned: always
+  type: bool
+began_at:
+  description: When the recovery began.
+  returned: always
+  type: str
 findings:
   description: What was found, graded info, warning, overridable or stop, each with cause, remedy and alternative.
   returned: always
@@ -98,6 +110,7 @@ steps:
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options
 from ansible.module_utils.recovery.database.assess import assess
+from ansible.module_utils.recovery.database.shell import now
 from ansible.module_utils.recovery.database.target import TargetError, parse
 from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
 
@@ -116,6 +129,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    began_at = now()
     cluster = options.cluster(given["cluster"])
     try:
         target = parse(given["target"])
@@ -142,6 +156,9 @@ def main() -> None:
         "overridden": overridden,
         "decision": assessment.decision,
         "holdings": assessment.holdings or {},
+        "began_at": began_at,
+        "target_time": target.time.isoformat() if target.time else "",
+        "at_manifest": target.kind == "backup" and bool(assessment.decision.get("restore_point")),
         **assessment.procedure.as_dict(),
     }
     if blocking:

@@ -82,6 +82,10 @@ aside:
   description: Where the old cluster is kept; empty if there was none.
   returned: for swap
   type: str
+opened_at:
+  description: When the service was started in its place.
+  returned: for swap
+  type: str
 deleted:
   description: Names of the clusters that were deleted.
   returned: for release
@@ -123,7 +127,8 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
         staged = restore.stage([found[n] for n in names], options.tails(given["repositories"]), parse(decision["target"]), jobs)
         return {"staged": asdict(staged), "measured": {"bytes_restored": decision["bytes"], "restored_to": staged.last_commit}}
     if given["verb"] == "swap":
-        return {"aside": restore.swap()}
+        aside = restore.swap()
+        return {"aside": aside, "opened_at": restore.opened_at}
     if given["verb"] == "finish":
         restore.finish()
     elif given["verb"] == "abandon":

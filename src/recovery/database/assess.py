@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -318,8 +318,7 @@ def assess(
         "bytes": size,
         "old_cluster": "kept aside by rename until it is released" if cluster.data.exists() else "none is left",
         "chosen_because": [c.sentence() for c in candidates],
-        "server": asdict(state),
-        "references": list(chosen.backup.references),
+        "server": next((f.message for f in findings if f.code.startswith("server-")), ""),
     }
     return Assessment(findings, decision, chosen.holdings, procedure)
 

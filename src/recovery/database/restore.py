@@ -77,6 +77,11 @@ class Restore:
         same = state.get("request") == self.request and _core(state.get("decision", {})) == _core(self.decision)
         return state if same else {}
 
+    @property
+    def opened_at(self) -> str:
+        """Return when the service was let go in its place; empty before."""
+        return str(self.state.get("opened_at", ""))
+
     def _enter(self, phase: str, **more: Any) -> None:
         state = self.state or {"request": self.request, "decision": self.decision, "started": now(), "run": self.run_id}
         write_state(self.cluster, state | {"phase": phase, "at": now()} | more)
@@ -334,6 +339,8 @@ class Restore:
                 if not Path(aside).exists():
                     aside = ""
             self._enter("swapped", aside=aside)
+        if not self.opened_at:
+            self._enter("swapped", opened_at=now())
         with self.procedure.step("Start the database and let the wards in"):
             self.cluster.fence.unlink(missing_ok=True)
             if not service_active(self.cluster.service):

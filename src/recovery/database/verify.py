@@ -8,23 +8,23 @@ see one moment. PASS means that every check announced has really run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg2
 
 from .clients import fault, moment, service_gap
 from .shell import Procedure, now
-from .verify_business import prove_acknowledged, prove_boundary, prove_newest, rule_tasks
-from .verify_cluster import prove_cluster
+from .verify_business import ACKNOWLEDGED, BOUNDARY, NEWEST, prove_acknowledged, prove_boundary, prove_newest, rule_tasks
+from .verify_cluster import guarded, prove_cluster
 from .verify_ledger import Ledger
 from .verify_manifest import MANIFEST, Comparison, table_sizes
-from .verify_relations import READ, catalogue, row_tasks, settle_unique
+from .verify_relations import READ, UNIQUE, TableFacts, catalogue, row_tasks, settle_unique
 from .verify_request import Request
-from .verify_session import Address, acting_as, connect, is_damage, one, sentence, work_off
+from .verify_session import Address, Task, acting_as, connect, one, sentence, work_off
 from .verify_storage import CHECKSUMS, amcheck_tasks, checksum_tasks
 
 _ANSWER = "server-answers"
@@ -80,51 +80,43 @@ def _prove(address: Address, request: Request, procedure: Procedure, ledger: Led
     except Exception as error:
         ledger.unverified(_ANSWER, f"The first questions could not be asked: {sentence(error)}.")
         return
-    with closing(connect(address, snapshot="")) as view:
+    with closing(connect(address, snapshot="")) as keeper:
+        (snapshot,) = one(keeper, "SELECT pg_export_snapshot()")
         with procedure.step("Is what the hospital entered last there"):
-            for part in (prove_newest, prove_acknowledged, prove_boundary):
-                _guarded(view, part, request, ledger, measured)
+            for code, part in ((NEWEST, prove_newest), (ACKNOWLEDGED, prove_acknowledged), (BOUNDARY, prove_boundary)):
+                guarded(address, snapshot, ledger, code, partial(part, request=request, ledger=ledger, measured=measured))
         comparison = Comparison(request, ledger)
         if request.full:
             with procedure.step("Is every page, row, key, index and figure right"):
-                _everything(address, view, request, ledger, comparison, measured)
+                _everything(address, snapshot, request, ledger, comparison, measured)
         elif comparison.wanted:
-            with procedure.step("Are samples of the backup's manifest there"), ledger.timed(MANIFEST):
-                comparison.sample(view, seed=int(datetime.now(UTC).timestamp()))
-                comparison.settle(view, [], measured)
+            with procedure.step("Are samples of the backup's manifest there"):
+                seed = int(datetime.now(UTC).timestamp())
+                guarded(address, snapshot, ledger, MANIFEST, lambda view: comparison.sample(view, seed))
+                guarded(address, snapshot, ledger, MANIFEST, lambda view: comparison.settle(view, [], measured))
     _recovery_point(request, measured)
     measured["proven_at"] = now()
 
 
-def _guarded(
-    view: Any,
-    part: Callable[[Any, Request, Ledger, dict[str, Any]], None],
-    request: Request,
-    ledger: Ledger,
-    measured: dict[str, Any],
+def _everything(
+    address: Address, snapshot: str, request: Request, ledger: Ledger, comparison: Comparison, measured: dict[str, Any]
 ) -> None:
-    """Carry out a part; its error becomes what the checks that it announced did not do."""
-    try:
-        part(view, request, ledger, measured)
-    except psycopg2.Error as error:
-        view.rollback()
-        code = ledger.checks[-1].code
-        told = f"{ledger.checks[-1].sentence}: {sentence(error)}."
-        ledger.failed(code, told) if is_damage(error) else ledger.unverified(code, told)
+    tables: list[TableFacts] = []
+    tasks: list[Task] = []
 
+    def plan(view: Any) -> None:
+        tables.extend(catalogue(view))
+        tasks.extend(checksum_tasks(view, ledger) + amcheck_tasks(view, ledger) + row_tasks(view, ledger, tables))
+        tasks.extend(rule_tasks(request, ledger) + comparison.tasks(table_sizes(view)))
 
-def _everything(address: Address, view: Any, request: Request, ledger: Ledger, comparison: Comparison, measured: dict[str, Any]) -> None:
-    (snapshot,) = one(view, "SELECT pg_export_snapshot()")
-    tables = catalogue(view)
-    tasks = checksum_tasks(view, ledger) + amcheck_tasks(view, ledger) + row_tasks(view, ledger, tables)
-    tasks += rule_tasks(request, ledger) + comparison.tasks(table_sizes(view))
+    guarded(address, snapshot, ledger, READ, plan)
     work_off(address, snapshot, tasks, request.jobs)
-    settle_unique(view, ledger, tables)
+    guarded(address, snapshot, ledger, UNIQUE, lambda view: settle_unique(view, ledger, tables))
     if comparison.wanted:
-        comparison.settle(view, tables, measured)
+        guarded(address, snapshot, ledger, MANIFEST, lambda view: comparison.settle(view, tables, measured))
     figures = {check.code: check.figures for check in ledger.checks}
-    measured["bytes_read"] = figures[CHECKSUMS].get("bytes", 0)
-    measured["rows_read"] = figures[READ].get("rows", 0)
+    measured["bytes_read"] = figures.get(CHECKSUMS, {}).get("bytes", 0)
+    measured["rows_read"] = figures.get(READ, {}).get("rows", 0)
 
 
 def _recovery_point(request: Request, measured: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -31,33 +32,41 @@ REBUILD = "Restore again, from another backup if this one is the cause: -e sourc
 
 def prove_cluster(address: Address, request: Request, ledger: Ledger) -> None:
     """Carry out the checks that do not grow with the data. Raises psycopg2.OperationalError if nobody answers."""
-    ledger.announce(SOUND, "The server accepts work and stands on checksummed pages")
-    ledger.announce(CONNECTS, "Every database accepts connections")
-    ledger.announce(CONSTRAINTS, "No constraint or index is marked as not valid")
-    ledger.announce(LENGTHS, "No table's file is missing or shorter than the catalogue says")
+    parts: list[tuple[str, str, Callable[[Any], None]]] = [
+        (SOUND, "The server accepts work and stands on checksummed pages", lambda c: _sound(c, address, request, ledger)),
+        (CONNECTS, "Every database accepts connections", lambda c: _connects(c, address, ledger)),
+        (CONSTRAINTS, "No constraint or index is marked as not valid", lambda c: _constraints(c, ledger)),
+        (LENGTHS, "No table's file is missing or shorter than the catalogue says", lambda c: _lengths(c, ledger)),
+    ]
     if request.expected_system_identifier:
-        ledger.announce(IDENTITY, "It is the cluster that was asked for")
+        parts.append((IDENTITY, "It is the cluster that was asked for", lambda c: _identity(c, request, ledger)))
     if request.expected_timeline_min or request.expected_end_lsn:
-        ledger.announce(REPLAY, "The log was replayed as far as was asked")
+        parts.append((REPLAY, "The log was replayed as far as was asked", lambda c: _replayed(c, request, ledger)))
+    for code, sentence_of_check, _ in parts:
+        ledger.announce(code, sentence_of_check)
     if request.critical_tables:
         ledger.announce(FILLED, "No critical table is empty", len(request.critical_tables))
         ledger.announce(WRITES, "Critical tables can be written (rolled back)", len(request.critical_tables))
-    with closing(connect(address)) as connection:
-        with ledger.timed(SOUND):
-            _sound(connection, address, request, ledger)
-        if request.expected_system_identifier:
-            _identity(connection, request, ledger)
-        if request.expected_timeline_min or request.expected_end_lsn:
-            _replayed(connection, request, ledger)
-        with ledger.timed(CONNECTS):
-            _connects(connection, address, ledger)
-        with ledger.timed(CONSTRAINTS):
-            _constraints(connection, ledger)
-        with ledger.timed(LENGTHS):
-            _lengths(connection, ledger)
+    with closing(connect(address)):
+        pass  # whether the server answers at all is for the caller to say
+    for code, _, part in parts:
+        guarded(address, None, ledger, code, part)
     for table in request.critical_tables:
         with ledger.timed(FILLED):
             _filled_and_writable(address, table, ledger)
+
+
+def guarded(address: Address, snapshot: str | None, ledger: Ledger, code: str, part: Callable[[Any], None]) -> None:
+    """Carry out a part on a connection of its own; its error becomes what the check found, or did not do."""
+    try:
+        with closing(connect(address, snapshot=snapshot)) as connection, ledger.timed(code):
+            part(connection)
+    except Exception as error:  # whatever it is, the check must not pass
+        ledger.announce(code, code)
+        if is_damage(error):
+            ledger.failed(code, f"The server cannot read its own data: {sentence(error)}.", remedy=REBUILD)
+        else:
+            ledger.unverified(code, f"The question could not be asked: {sentence(error)}.")
 
 
 def _control_state(connection: Any, data_directory: str) -> str:

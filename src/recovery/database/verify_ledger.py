@@ -114,13 +114,14 @@ class Ledger:
 
     @contextmanager
     def timed(self, code: str) -> Iterator[None]:
-        """Add the time spent inside to the check, whatever comes of it."""
+        """Add the time spent inside to the check (if it was announced by then), whatever comes of it."""
         started = time.monotonic()
         try:
             yield
         finally:
             with self._lock:
-                self._checks[code].seconds += time.monotonic() - started
+                if code in self._checks:
+                    self._checks[code].seconds += time.monotonic() - started
 
     @property
     def checks(self) -> list[Check]:

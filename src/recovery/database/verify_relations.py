@@ -48,6 +48,11 @@ class TableFacts:
     keys_in_blocks: dict[str, int] = field(default_factory=dict)
     keys_through_index: dict[str, int] = field(default_factory=dict)
 
+    def nullable_keys(self) -> list[tuple[str, ...]]:
+        """Return the unique keys with a column that may be empty: such rows stand outside the key."""
+        filled = {rule.columns[0] for rule in self.rules if rule.name.endswith(" not null")}
+        return sorted({columns for _, columns in self.unique if not filled.issuperset(columns)})
+
     def source(self) -> str:
         """Return the table as a FROM item ``c``, its checks evaluated where only its own columns are in reach."""
         checks = [f", NOT ({rule.expression}) AS broken_{number}" for number, rule in enumerate(self.rules) if rule.expression]
@@ -118,7 +123,9 @@ def catalogue(connection: Any) -> list[TableFacts]:
             tables[oid].rules.append(Rule(name, CHECKED, expression=expression, text=text))
     for oid, column in rows(connection, _NOT_NULL):
         if oid in tables:
-            tables[oid].rules.append(Rule(f"{column} not null", CHECKED, f"c.{column} IS NULL", text=f"column {column} is not null"))
+            tables[oid].rules.append(
+                Rule(f"{column} not null", CHECKED, f"c.{column} IS NULL", text=f"column {column} is not null", columns=(column,))
+            )
     for oid, index, columns in rows(connection, _UNIQUE):
         if oid in tables:
             tables[oid].unique.append((index, tuple(columns)))
@@ -169,18 +176,26 @@ def _count(tables: list[TableFacts], code: str) -> int:
 
 def _rules_task(ledger: Ledger, table: TableFacts) -> Task:
     def read(worker: Worker) -> None:
-        counts = ["count(*)"] + [f"count(*) FILTER (WHERE {table.wrong(number)})" for number in range(len(table.rules))]
-        counts += [f"count(*) FILTER (WHERE {_filled(columns)})" for _, columns in table.unique]
+        conditions = [table.wrong(number) for number in range(len(table.rules))]
+        keys = [f"count(*) FILTER (WHERE {_filled(columns)})" for columns in table.nullable_keys()]
         with ledger.timed(READ):
-            found = one(worker.snapshot, f"SELECT {', '.join(counts)} FROM {table.source()}")  # noqa: S608
+            wrong = " OR ".join(f"({condition})" for condition in conditions) or "false"
+            found = one(
+                worker.snapshot,
+                f"SELECT count(*), count(*) FILTER (WHERE {wrong}){''.join(', ' + key for key in keys)} FROM {table.source()}",  # noqa: S608
+            )
         ledger.add(READ, "rows", found[0])
         ledger.passed(READ)
         table.rows = found[0]
-        keys = found[1 + len(table.rules) :]
-        table.keys_in_blocks = {index: count for (index, _), count in zip(table.unique, keys, strict=True)}
+        counted = dict(zip(table.nullable_keys(), found[2:], strict=True))
+        table.keys_in_blocks = {index: counted.get(columns, found[0]) for index, columns in table.unique}
+        broken = [0] * len(conditions)
+        if found[1]:
+            each = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in conditions)
+            broken = list(one(worker.snapshot, f"SELECT {each} FROM {table.source()}"))  # noqa: S608
         for number, rule in enumerate(table.rules):
-            if found[1 + number]:
-                ledger.failed(rule.code, _offenders(worker, table, number, found[1 + number]), remedy=_REBUILD)
+            if broken[number]:
+                ledger.failed(rule.code, _offenders(worker, table, number, broken[number]), remedy=_REBUILD)
             else:
                 ledger.passed(rule.code)
 
