@@ -60,7 +60,9 @@ EXAMPLES = r"""
 # callback_plugins = callback_plugins
 # callbacks_enabled = journal
 """
-import functools  # noqa: E402 - Ansible reads the documentation from the head of the file
+import atexit  # noqa: E402 - Ansible reads the documentation from the head of the file
+import functools  # noqa: E402
+import os  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
@@ -116,6 +118,7 @@ class CallbackModule(CallbackBase):
             from recovery.evidence import run
 
             self.run = run.begin(playbook, dict(context.CLIARGS), self.get_option("signing_key") or "")
+            atexit.register(self._at_exit, os.getpid())
             self._display.display(self.run.opening_words())
         except Exception as error:
             self._display.error(f"Nothing was started, because no evidence of it could be kept.\n{error}", wrap_text=False)
@@ -178,6 +181,10 @@ class CallbackModule(CallbackBase):
         self.run = None
         if not sound:
             sys.exit(COULD_NOT_VERIFY)
+
+    def _at_exit(self, pid: int) -> None:
+        if self.run is not None and os.getpid() == pid:
+            self.run.abandoned()
 
     def _journal(self, result: Any, status: str, *, ignored: bool = False) -> None:
         host = result.host.get_name()

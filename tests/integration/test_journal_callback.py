@@ -264,3 +264,14 @@ def test_evidence_that_fails_after_a_change_lets_the_run_end_but_not_pass(small:
     assert done.returncode == 3 and "has a gap" in done.stderr, done.stdout + done.stderr
     assert (small.directory / "written2").exists()
     assert small.events()[-1]["result"] == "COULD-NOT-VERIFY"
+
+
+def test_a_run_that_stops_before_its_end_is_sealed_as_interrupted(small: Project) -> None:
+    """An error in the runbook ends Ansible without statistics: no run_end, but a sealed journal that says so."""
+    book = small.directory / "book.yml"
+    book.write_text(book.read_text().replace("hosts: one", "hosts: \"{{ nobody | mandatory('Say which: -e nobody=HOST') }}\"", 1))
+    done = small.run()
+    assert done.returncode != 0 and "Say which" in done.stdout + done.stderr
+    assert "run_end" not in {event["event"] for event in small.events()}
+    found = bundle.verify(small.incident())
+    assert found.sound and "interrupted" in found.interrupted[0]

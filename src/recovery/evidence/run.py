@@ -49,7 +49,7 @@ class Run:
         self.changed = False
         self.runbook = ""
         self._began = time.monotonic()
-        self._known_roles: set[int] = set()
+        self._known_roles: dict[int, Any] = {}  # the objects too, so that no number is given twice
 
     def opening_words(self) -> str:
         """Say where the evidence is."""
@@ -86,7 +86,7 @@ class Run:
         found = variables.literal(task.args) + variables.literal(task.vars)
         role = task._role
         if role is not None and id(role) not in self._known_roles:
-            self._known_roles.add(id(role))
+            self._known_roles[id(role)] = role
             found += variables.literal(role.get_default_vars()) + variables.literal(role.get_vars(include_params=True))
         if found:
             scrub.active().learn({"vault_values": found})
@@ -127,6 +127,15 @@ class Run:
             self.journal.close()
         said = f"  {reason}" if reason else ""
         return self.words["ended"].format(result=result, reason=said, directory=self.directory, name=self.directory.name), not self.failures
+
+    def abandoned(self) -> None:
+        """Note and seal a run that stops before its end. It gets no `run_end` and keeps its locks: what it left half done is so."""
+        try:
+            self.journal.clause = self.journal.phase = ""
+            self.note("The run stopped before its end: interrupted by a person, or by an error in the runbook.")
+            bundle.seal(self.directory, self.signer)
+        except Exception as error:
+            sys.stderr.write(f"The evidence of the interrupted run is not sealed: {error}\n")
 
     def _release_locks(self) -> None:
         for target in lock.release_run(self.id, self.directory.parent):

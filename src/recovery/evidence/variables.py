@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible.template import Templar  # type: ignore[import-untyped]
+from ansible.template import Templar
 
 from recovery.evidence.scrub import Scrubber, is_secret_name
 
