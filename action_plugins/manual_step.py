@@ -84,10 +84,16 @@ class ActionModule(ActionBase):
                 )
                 answer = self._wait(directory, step, number, expires, problem)
                 if answer is None:
-                    return self._not_done(run, directory, step, number, "manual-step-timeout", f"nobody answered by {files.iso(expires)}")
+                    return self._not_done(
+                        run,
+                        directory,
+                        {**step, **known, "attempt": attempt},
+                        "manual-step-timeout",
+                        f"nobody answered by {files.iso(expires)}",
+                    )
                 if not answer.get("done", True):
                     why = f"{answer.get('by') or 'somebody'} says that it cannot be done: {answer.get('note') or 'no reason given'}"
-                    return self._not_done(run, directory, step, number, "manual-step-impossible", why, answer)
+                    return self._not_done(run, directory, {**step, **known, "attempt": attempt}, "manual-step-impossible", why, answer)
                 problem = self._check() or ""
                 if not problem:
                     break
@@ -120,13 +126,20 @@ class ActionModule(ActionBase):
         }
 
     def _not_done(
-        self, run: RunContext, directory: Path, step: dict[str, Any], number: int, code: str, why: str, answer: dict[str, Any] | None = None
+        self, run: RunContext, directory: Path, step: dict[str, Any], code: str, why: str, answer: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """End a step that was not done. Whether something was changed before it is for the journal to say."""
         steps.update(directory, state="failed", ended_at=files.iso(files.now()), problem=why)
         by = str((answer or {}).get("by") or "")
         run.tell(
-            "manual_step_done", host=self._host(), name=step["name"], result="not-done", step=number, by=by, note=why, claim_checked=False
+            "manual_step_done",
+            host=self._host(),
+            name=step["name"],
+            result="not-done",
+            step=step["step"],
+            by=by,
+            note=why,
+            claim_checked=False,
         )
         finding = Finding(
             code,
@@ -135,7 +148,9 @@ class ActionModule(ActionBase):
             "What follows relies on it.",
             "Do it, or clear what hinders it, and run the runbook again: it continues, and what holds already is not asked again.",
         )
-        return refuse(finding)
+        refused = refuse(finding)
+        # Somebody who answered before has done something: then it is not true that nothing was changed.
+        return refused | {"refused": False} if step["attempt"] > 1 else refused
 
     def _check(self) -> str | None:
         """Check the claim: an empty text if it holds, else why it does not; None where there is none to check."""

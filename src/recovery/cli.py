@@ -130,15 +130,19 @@ def runbooks() -> None:
 
 @app.command()
 def release(
-    target: Annotated[str, typer.Argument(help="Whose old state may go, for example his-db.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="What may go, as `recovery release` lists it; without a name it only lists.")
+    ] = None,
     inventory: Inventory = None,
+    limit: Limit = "",
     extra: Extra = None,
     check: Check = False,
     incident: Incident = "",
     by: By = "",
 ) -> None:
     """Let go of the old state that a recovery kept aside: short for run database_release."""
-    run("database_release", inventory, "", [*(extra or []), f"database_host={target}"], check, False, incident, by, False, False, False, 0)
+    chosen = [f"names={','.join(names)}"] if names else []
+    run("database_release", inventory, limit, [*(extra or []), *chosen], check, False, incident, by, False, False, False, 0)
 
 
 @app.command()

@@ -306,6 +306,7 @@ def test_a_step_that_cannot_be_done_or_is_not_done_in_time_ends_it(hospital: Hos
     assert status == 4 and "the port is broken" in said
     late = hospital.run("step", extra=("step_timeout_s=1",))
     assert late.returncode == 4 and "nobody answered" in late.stdout
+    assert hospital.events("run_end")[-1]["result"] == "NOT-RUN"
 
 
 def test_a_rehearsal_of_a_step_says_whom_it_would_ask(hospital: Hospital) -> None:
@@ -314,3 +315,14 @@ def test_a_rehearsal_of_a_step_says_whom_it_would_ask(hospital: Hospital) -> Non
     asked = hospital.events("task")[0]
     assert asked["result"] == "changed" and "A real run would ask network administrator on duty" in asked["data"]["msg"]
     assert not hospital.events("manual_step_asked")
+
+
+def test_a_step_that_was_tried_in_vain_is_a_failure_and_no_refusal(hospital: Hospital) -> None:
+    process = hospital.start("step")
+    hospital.until_event("manual_step_asked")
+    assert hospital.command("confirm", "--note", "done").returncode == 0
+    hospital.until_event("manual_step_asked", 2)
+    assert hospital.command("confirm", "--failed", "--note", "the port is broken").returncode == 0
+    status, said = hospital.end(process)
+    assert status == 2, said
+    assert "FAIL  step" in said and "the port is broken" in said

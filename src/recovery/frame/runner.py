@@ -6,6 +6,7 @@ One source for each fact: the task under way comes from ansible-runner's events,
 from __future__ import annotations
 
 import os
+import re
 import select
 import shlex
 import shutil
@@ -151,7 +152,7 @@ class Run:
         if kind == "playbook_on_task_start":
             self._starts.append(str(data.get("name") or data.get("task") or ""))
         elif kind in ("verbose", "warning", "deprecated", "error", "system_warning") and event.get("stdout"):
-            self._said.append(str(event["stdout"]))
+            self._said.append(_COLOUR.sub("", str(event["stdout"])).rstrip())
         return False
 
     def _drive(self, thread: threading.Thread) -> bool:
@@ -258,6 +259,7 @@ class Run:
             return str(path)
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _PROMPTS = {
     "--ask-pass": r"SSH password:\s*?$",
     "--ask-become-pass": r"BECOME password.*:\s*?$",
