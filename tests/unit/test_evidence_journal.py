@@ -17,7 +17,7 @@ from recovery.evidence import journal as journal_module
 from recovery.evidence.journal import LINE_LIMIT, Entry, Journal, JournalError, safe_name
 from recovery.evidence.lines import EVENTS, KEYS, digest, encode, parse_play_name, plain, split_lines, verify_lines
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

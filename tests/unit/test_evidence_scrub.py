@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recovery.evidence.scrub import MINIMUM, PLACEHOLDER, Scrubber, command_line, is_secret_name, variants
 
-QUICK = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # "[", "]" and "*" can make a secret that contains the placeholder's neighbours; they are tested too, by design of the loop.
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=0x4E20, exclude_categories=["Cs", "Cc"]), min_size=MINIMUM, max_size=24)
 FORMS = {

@@ -19,7 +19,9 @@ from urllib.parse import quote, quote_plus
 PLACEHOLDER = "[***]"  # shorter than any secret that is searched for: replacing ends, and never makes a secret anew
 MINIMUM = 6
 _SECRET = re.compile(r"^vault_|password|passphrase|passwd|secret|cipher_pass|token", re.IGNORECASE)
-_NOT_ITSELF = re.compile(r"_(file|path|directory|dir|command|length|max_age|policy|encryption|method|type|lock|expire_max|expire_min)$", re.IGNORECASE)
+_NOT_ITSELF = re.compile(
+    r"_(file|path|directory|dir|command|length|max_age|policy|encryption|method|type|lock|expire_max|expire_min)$", re.IGNORECASE
+)
 
 
 @functools.lru_cache(maxsize=4096)
