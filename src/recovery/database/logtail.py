@@ -73,8 +73,7 @@ def collect_tail(
 
 
 def _remote_tail(repository: Repository, procedure: Procedure) -> bytes:
-    ssh = repository.ssh_command or "ssh"
-    command = [ssh, "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", f"{repository.host_user}@{repository.host}", "tail"]
+    command = [repository.ssh_command, "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", f"{repository.host_user}@{repository.host}", "tail"]
     encoded = procedure.run(["bash", "-o", "pipefail", "-c", '"$@" | base64 -w0', "bash", *command], user=OWNER, timeout=120)
     return base64.b64decode(encoded)
 

@@ -58,9 +58,9 @@ def repositories(
             host=str(entry.get("address") or entry.get("host") or "") if entry.get("host") else "",
             host_user=str(entry.get("reader", "offsite_reader")),
             cipher_pass=str(ciphers.get(name) or ""),
-            ssh_command=str(entry.get("ssh_command") or ""),
         )
         found[name] = repository.write_config(runtime(here), here.data_directory)
+        found[name].connect()
     return found
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import io
 import json
 import os
 import pwd
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from .shell import CommandError, run
 from .wal import SEGMENT, Segment, parse_history
 
 CRYPTO_ERROR = 95
+SSH = """\
+#!/bin/sh
+# The way to the repository: one connection for all questions, if it is open.
+exec ssh -o ControlPath={directory}/ssh-%C "$@"
+"""
 OFFSITE_CONFIG = "/etc/pgbackrest/pgbackrest.conf"
 
 
@@ -109,8 +116,7 @@ class Repository:
         }
         if self.host:
             options |= {"repo1-host": self.host, "repo1-host-user": self.host_user, "repo1-host-config": OFFSITE_CONFIG}
-            if self.ssh_command:
-                options["cmd-ssh"] = self.ssh_command
+            options["cmd-ssh"] = f"{directory}/ssh"
         elif self.cipher_pass:
             options |= {"repo1-cipher-type": "aes-256-cbc", "repo1-cipher-pass": self.cipher_pass}
         parser["global"] = options
@@ -118,12 +124,26 @@ class Repository:
         entry = pwd.getpwnam(self.user)
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chown(directory, entry.pw_uid, entry.pw_gid)
+        if self.host:
+            _write(Path(directory) / "ssh", SSH.format(directory=directory), 0o700, entry)
         target = Path(directory) / f"{self.name}.conf"
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-            parser.write(handle, space_around_delimiters=False)
-        os.chown(target, entry.pw_uid, entry.pw_gid)
-        return Repository(**{**self.__dict__, "config": str(target)})
+        text = io.StringIO()
+        parser.write(text, space_around_delimiters=False)
+        _write(target, text.getvalue(), 0o600, entry)
+        return Repository(**{**self.__dict__, "config": str(target), "ssh_command": options.get("cmd-ssh", "")})
+
+    def connect(self) -> None:
+        """Open one connection that everything which follows shares: a handshake for each segment of log would cost minutes."""
+        if not self.host:
+            return
+        # The shared connection outlives this call, so it must not hold on to this call's output.
+        shared = ["-M", "-f", "-N", "-o", "ControlPersist=60", f"{self.host_user}@{self.host}"]
+        test = [self.ssh_command, "-O", "check", f"{self.host_user}@{self.host}"]
+        try:
+            run(test, user=self.user, timeout=5)
+        except CommandError:
+            with suppress(CommandError):  # whoever asks next connects by himself, and says why if that fails
+                run(["sh", "-c", '"$@" >/dev/null 2>&1', "sh", self.ssh_command, *shared], user=self.user, timeout=15)
 
     def command(self, *words: str) -> list[str]:
         """Return a pgBackRest command line that reads this repository."""
@@ -209,6 +229,13 @@ class Repository:
             elif "repo-size" in entry and int(found["size"]) != stored:
                 problems.append(f"{name} has {found['size']} bytes in the backup where its manifest says {stored}")
         return problems
+
+
+def _write(path: Path, text: str, mode: int, owner: pwd.struct_passwd) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(text)
+    os.chown(path, owner.pw_uid, owner.pw_gid)
 
 
 def explain(error: CommandError) -> tuple[str, str]:

@@ -97,6 +97,7 @@ class Restore:
         phase = self.state.get("phase", "")
         if phase in ("swapping", "swapped", "finished"):
             return self._describe(self.cluster.data)
+        self._make_room()
         was_running = service_active(self.cluster.service) or bool(self.state.get("was_running"))
         self._enter(phase or "staging", was_running=was_running)
         self._fence()
@@ -117,6 +118,13 @@ class Restore:
             abandon(self.cluster, self.procedure)
             raise
         return self._describe(self.cluster.staging)
+
+    def _make_room(self) -> None:
+        """A disk that was replaced is empty: make the directories that every cluster of this host lives in."""
+        owner = pwd.getpwnam(OWNER)
+        for directory in (self.cluster.data.parent.parent, self.cluster.data.parent):
+            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+            os.chown(directory, owner.pw_uid, owner.pw_gid)
 
     def _fence(self) -> None:
         with self.procedure.step("Stop the failed server and keep it from starting again"):
