@@ -106,7 +106,9 @@ class Handler(BaseHTTPRequestHandler):
             status, body = 503, {"ok": False, "error": str(error)}
         except RequestError as error:
             status, body = 400, {"ok": False, "error": str(error)}
-        except (psycopg2.Error, ValueError) as error:
+        except (ValueError, TypeError, psycopg2.DataError, psycopg2.IntegrityError) as error:
+            status, body = 400, {"ok": False, "error": f"The request does not fit the database: {str(error).strip()}"}
+        except psycopg2.Error as error:
             log.exception("A request failed: %s", self.path)
             status, body = 500, {"ok": False, "error": str(error).strip()}
         self._reply(status, body)

@@ -39,6 +39,8 @@ MIX = {"registration": 30, "order": 25, "charge": 20, "dispense": 15, "result": 
 CONNECT_S = 0.5
 ANSWER_S = 4.0
 ANSWER_DURING_OUTAGE_S = 1.0
+IDLE_S = 30.0
+"""A connection that was unused for so long is opened anew: the application closes idle ones, which is no outage."""
 RETRY_S = 0.15
 """Pause between attempts while the service is away: the precision with which its return is measured."""
 
@@ -115,10 +117,13 @@ class Session:
         parts = urlsplit(server)
         self._host, self._port = parts.hostname or "his-app", parts.port or 80
         self._connection: http.client.HTTPConnection | None = None
+        self._used = 0.0
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, answer_s: float = ANSWER_S) -> dict[str, Any]:
         """Make one request and return the answer; raises ServiceError. Never repeats a request by itself."""
         try:
+            if time.monotonic() - self._used > IDLE_S:
+                self.close()
             if self._connection is None:
                 connection = http.client.HTTPConnection(self._host, self._port, timeout=min(CONNECT_S, answer_s))
                 connection.connect()
@@ -129,6 +134,7 @@ class Session:
             self._connection.request(method, path, content, {"Content-Type": "application/json"})
             response = self._connection.getresponse()
             answer = json.loads(response.read())
+            self._used = time.monotonic()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             raise ServiceError(f"{type(error).__name__}: {error}") from error
