@@ -25,7 +25,7 @@ from .verify_manifest import MANIFEST, Comparison, table_sizes
 from .verify_relations import READ, UNIQUE, TableFacts, catalogue, row_tasks, settle_unique
 from .verify_request import Request
 from .verify_session import Address, Task, acting_as, connect, one, sentence, work_off
-from .verify_storage import CHECKSUMS, amcheck_tasks, checksum_tasks
+from .verify_storage import CHECKSUMS, INDEXES, amcheck_tasks, checksum_tasks
 
 _ANSWER = "server-answers"
 
@@ -104,12 +104,16 @@ def _everything(
     tables: list[TableFacts] = []
     tasks: list[Task] = []
 
-    def plan(view: Any) -> None:
+    def plan_rows(view: Any) -> None:
         tables.extend(catalogue(view))
-        tasks.extend(checksum_tasks(view, ledger) + amcheck_tasks(view, ledger) + row_tasks(view, ledger, tables))
-        tasks.extend(rule_tasks(request, ledger) + comparison.tasks(table_sizes(view)))
+        tasks.extend(row_tasks(view, ledger, tables))
 
-    guarded(address, snapshot, ledger, READ, plan)
+    # Each is planned on its own: a catalogue that cannot be read must not keep the pages from being read.
+    guarded(address, snapshot, ledger, CHECKSUMS, lambda view: tasks.extend(checksum_tasks(view, ledger)))
+    guarded(address, snapshot, ledger, INDEXES, lambda view: tasks.extend(amcheck_tasks(view, ledger)))
+    guarded(address, snapshot, ledger, READ, plan_rows)
+    guarded(address, snapshot, ledger, MANIFEST, lambda view: tasks.extend(comparison.tasks(table_sizes(view))))
+    tasks.extend(rule_tasks(request, ledger))
     work_off(address, snapshot, tasks, request.jobs)
     guarded(address, snapshot, ledger, UNIQUE, lambda view: settle_unique(view, ledger, tables))
     if comparison.wanted:

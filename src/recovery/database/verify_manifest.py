@@ -149,7 +149,8 @@ class Comparison:
 def _newest_at(connection: Any, name: str, then: str) -> str:
     """Return the newest time of ``table.column`` as the manifest writes it."""
     table, _, column = name.rpartition(".")
-    stamp = 'to_char(max({0}), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'.format(quoted(column))
+    newest = f"max({quoted(column)})"
+    stamp = f'to_char({newest}, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'
     source = quoted(table)
     quick = f"(SELECT {quoted(column)} FROM {source} ORDER BY id DESC LIMIT 1000) s"  # noqa: S608 - quoted
     has_id = rows(connection, "SELECT 1 FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'id'", (source,))

@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+
 from .shell import CommandError
 from .verify_ledger import Ledger
 from .verify_session import Task, Worker, is_damage, one, rows, sentence
@@ -117,7 +119,15 @@ def patient_checksums(bindir: str, data_directory: str, ledger: Ledger) -> set[t
 
 
 def _relation_of(worker: Worker, file: str) -> str:
-    """Name the relation a file belongs to: in our database by name, in another by number."""
+    """Name the relation a file belongs to, or the file where the catalogue cannot be asked."""
+    try:
+        return _named(worker, file)
+    except psycopg2.Error:
+        worker.recover()
+        return file
+
+
+def _named(worker: Worker, file: str) -> str:
     found = re.match(r"(?:base/(\d+)|global)/(\d+)(_\w+)?", file)
     if not found:
         return file
