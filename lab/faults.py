@@ -109,7 +109,9 @@ def inflict(scene: Scene, name: str, words: Sequence[str]) -> dict[str, Any]:
     if any(entry["fault"] == name and entry["parameters"] == parameters for entry in present):
         raise LabError(f"{name} {_shown(parameters)} is in force already.", f"Repair it first: lab repair {name}")
     entry = {"fault": name, "parameters": parameters, "at": now(), "kept": {}}
-    entry["kept"] = fault.inflict(scene, parameters)
+    kept = fault.inflict(scene, parameters)
+    entry["at"] = kept.pop("took_effect_at", entry["at"])
+    entry["kept"] = kept
     entry["proven_at"] = now()
     write_json(scene.lab.faults, [*active(scene.lab), entry])
     return entry

@@ -11,15 +11,16 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lab import host
 from lab.errors import LabError
-from lab.faults import Fault, Parameter, Scene
+from lab.faults import Fault, Parameter, Scene, now
 from lab.faults_hosts import start_database
 from lab.state import Lab
 from lab.system import Process, identify, run
@@ -32,6 +33,7 @@ REPOSITORIES = {
     "offsite": ("backup-offsite", "/srv/offsite/pgbackrest"),
     "removable": ("his-db", "/media/removable/pgbackrest"),
 }
+NEXT_SEGMENT = "select pg_switch_wal(); select pg_logical_emit_message(true, 'lab', 'the next segment');"
 FLIPPED = 8  # bytes
 RELATION = re.compile(r"base/(\d{6,}|[2-9]\d{4}|1[7-9]\d{3}|16[4-9]\d\d|1639\d|1638[4-9])/\d+(\.\d+)?")  # of user databases: 16384 on
 SEGMENT = re.compile(r"[0-9A-F]{24}-[0-9a-f]{40}(\.\w+)?")
@@ -86,32 +88,55 @@ def _destroy(scene: Scene, parameters: dict[str, str]) -> dict[str, Any]:
         raise LabError(f"There is no PostgreSQL cluster in {path} on {name}: nothing to destroy.")
     aside = scene.lab.aside / f"{name}.cluster.{time.time_ns()}"
     aside.parent.mkdir(parents=True, exist_ok=True)
-    with frozen(scene.lab, name):
-        run(["cp", "-a", directory, aside], timeout=None, doing=f"Keeping {path} of {name} aside")
-        shutil.rmtree(directory)
+    with _session(scene.lab, name) as send:
+        with frozen(scene.lab, name):
+            run(["cp", "-a", directory, aside], timeout=None, doing=f"Keeping {path} of {name} aside")
+            took_effect = now()
+            shutil.rmtree(directory)
+        if parameters["server"] == "falls":
+            _fall(scene.lab, name, send)
     if host.execute(scene.lab, name, ["test", "-e", path], check=False).returncode == 0:
         _remove_again(scene, name, directory)
     if _database_answers(scene.lab, name):
         raise LabError(f"The database on {name} still takes new connections although {path} was deleted.")
-    if parameters["checkpoint"] == "now":
-        _checkpoint_and_fall(scene.lab, name)
-    return {"aside": str(aside), "path": path}
+    return {"aside": str(aside), "path": path, "took_effect_at": took_effect}
 
 
-def _checkpoint_and_fall(lab: Lab, name: str) -> None:
-    """Ask for the checkpoint that would come within minutes: the server finds its files gone, panics and cannot start again.
+@contextmanager
+def _session(lab: Lab, name: str) -> Iterator[Callable[[str], None]]:
+    """Keep a superuser's session open that was made before its server was hurt; yields a way to send it a statement."""
+    words = ["runuser", "-u", "postgres", "--", "psql", "-X", "-qAt"]
+    with subprocess.Popen(
+        host.inside(lab, name, words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as psql:
+        if psql.stdin is None or psql.stdout is None:
+            raise LabError("No session could be opened.")
 
-    Until then it goes on for those who are connected, and acknowledges what nobody will find again.
+        def send(statement: str) -> None:
+            with contextlib.suppress(BrokenPipeError):
+                print(statement, file=psql.stdin, flush=True)
+
+        send(f"{NEXT_SEGMENT} select 'ready';")  # once beforehand: later the server could not look up what the statement means
+        if not any(line.strip() == "ready" for line in iter(psql.stdout.readline, "")):
+            psql.kill()
+            raise LabError(f"PostgreSQL on {name} does not answer: there is no running server to destroy the data of.")
+        try:
+            yield send
+        finally:
+            psql.kill()
+
+
+def _fall(lab: Lab, name: str, send: Callable[[str], None]) -> None:
+    """Have the server need its next WAL segment now: it finds its directory gone, panics and cannot start again.
+
+    Left alone it would go on, for up to a minute, for those who are connected, and acknowledge what nobody will find again.
     """
+    send(NEXT_SEGMENT)
     deadline = time.monotonic() + 30
-    while running := _postgres(lab, name):
-        for process in running:
-            with contextlib.suppress(OSError):
-                if b"checkpointer" in Path(f"/proc/{process.pid}/cmdline").read_bytes():
-                    process.send(signal.SIGINT)  # PostgreSQL's own way to ask for one
+    while _postgres(lab, name):
         if time.monotonic() > deadline:
             raise LabError(f"PostgreSQL on {name} still runs 30 s after its data directory was deleted.")
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def _remove_again(scene: Scene, name: str, directory: Path) -> None:
@@ -314,7 +339,7 @@ FAULTS = (
         {
             "host": DATABASE,
             "path": Parameter("the directory", CLUSTER),
-            "checkpoint": Parameter("now: the server notices at once; later: it goes on for those who are connected", "now"),
+            "server": Parameter("falls at once, or lingers up to a minute for those who are connected", "falls"),
         },
     ),
     Fault("backup-repository-lost", "A backup repository is deleted.", _lose_repository, _return_repository, {"repository": REPOSITORY}),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import threading
 import time
@@ -16,8 +15,6 @@ from lab.state import Lab
 from lab.system import in_network
 from lab.topology import Cable, Topology
 
-RATE = re.compile(r"(\d+)(kbit|mbit|gbit)")
-UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 TOLERANCE = 1.3
 
 
@@ -81,14 +78,6 @@ def _replug(scene: Scene, parameters: dict[str, str], kept: dict[str, Any]) -> N
             raise LabError(f"{', '.join(waiting)} cannot be reached although the cable {cable.name} is plugged in again.")
 
 
-def rate_bits(text: str) -> float:
-    """Read ``500kbit`` or ``2mbit`` into bits a second."""
-    match = RATE.fullmatch(text)
-    if match is None:
-        raise LabError(f"{text!r} is no rate.", "Write it as 500kbit, 2mbit or 1gbit.")
-    return int(match[1]) * UNITS[match[2]]
-
-
 def measure(lab: Lab, topology: Topology, sender: str, receiver: str, seconds: float = 1.0) -> float:
     """Send as fast as possible from one node to another; return the bits a second that arrived."""
 
@@ -124,7 +113,7 @@ def _pour(out: socket.socket) -> None:
 
 
 def _slow(scene: Scene, parameters: dict[str, str]) -> dict[str, Any]:
-    cable, rate = scene.topology.cable(parameters["cable"]), rate_bits(parameters["rate"])
+    cable, rate = scene.topology.cable(parameters["cable"]), network.rate_bits(parameters["rate"])
     network.shape(scene.lab, cable, parameters["rate"])
     far = cut_off(scene.topology, cable.name)
     measured = {}

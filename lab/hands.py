@@ -28,6 +28,7 @@ DEFAULT_SCRIPT = Path(__file__).with_name("hands.yml")
 PROCESS = "hands"
 POLL_S = 0.2
 NAMESPACE = "recovery-approval"
+VERBS = ("plug-disk", "unplug-disk", "power-on", "power-off", "plug-cable", "unplug-cable")
 
 
 # --- the script ------------------------------------------------------------------------------------------------------
@@ -106,6 +107,8 @@ def perform(lab: Lab, action: Mapping[str, Any]) -> str:
     topology, verb = lab.topology(), str(action.get("verb", ""))
     if not verb:
         return "Nothing to do in the lab."
+    if verb not in VERBS:
+        raise LabError(f"The lab's people do not know how to {verb}.", f"Known: {', '.join(VERBS)}.")
     with hospital.changing(lab, 60):
         if verb in ("plug-disk", "unplug-disk"):
             owner, _, disk = str(action["disk"]).rpartition(":")
@@ -119,17 +122,13 @@ def perform(lab: Lab, action: Mapping[str, Any]) -> str:
         if verb == "power-off":
             host.power_off(lab, topology.host(str(action["host"])).name)
             return f"{action['host']} is off."
-        if verb in ("plug-cable", "unplug-cable"):
-            cable = topology.cable(str(action["cable"]))
-            if verb == "unplug-cable":
-                network.pull(lab, cable)
-                return f"The cable {cable.name} is out."
-            for port in (cable.a, cable.b):
-                network.bring_up(lab, topology, port)
-            return f"The cable {cable.name} is in."
-    raise LabError(
-        f"The lab's people do not know how to {verb}.", "Known: plug-disk, unplug-disk, power-on, power-off, plug-cable, unplug-cable."
-    )
+        cable = topology.cable(str(action["cable"]))
+        if verb == "unplug-cable":
+            network.pull(lab, cable)
+            return f"The cable {cable.name} is out."
+        for port in (cable.a, cable.b):
+            network.bring_up(lab, topology, port)
+    return f"The cable {cable.name} is in."
 
 
 # --- the watch -------------------------------------------------------------------------------------------------------
@@ -157,7 +156,8 @@ class Hands:
             self._step(path)
 
     def _time_has_come(self, key: str, delay_s: float) -> bool:
-        return time.monotonic() >= self.due.setdefault(key, time.monotonic() + delay_s)
+        due = self.due.setdefault(key, time.monotonic() + delay_s)
+        return time.monotonic() >= due
 
     def _approval(self, path: Path) -> None:
         directory, request = path.parent, read_json(path)
@@ -195,7 +195,8 @@ class Hands:
         done, note = bool(rule.get("done", True)), str(rule.get("note", ""))
         if done and rule.get("perform", True):
             try:
-                note = perform(self.lab, step.get("action") or {}) if not note else note
+                performed = perform(self.lab, step.get("action") or {})
+                note = note or performed
             except (LabError, KeyError) as error:
                 done, note = False, f"It cannot be done: {error}"
         evidence = str(rule.get("evidence", note))

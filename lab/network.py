@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from lab.system import run
 from lab.topology import Cable, Port, Topology
 
 BRIDGE = "switch"
+TIMER_HZ = 250
+RATE = re.compile(r"(\d+)(kbit|mbit|gbit)")
+RATE_UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 
 
@@ -92,10 +96,19 @@ def pull(lab: Lab, cable: Cable) -> None:
         _batch(lab.namespace(port.node), [f"link set dev {port.name} down"])
 
 
+def rate_bits(text: str) -> float:
+    """Read ``500kbit`` or ``2mbit`` into bits a second."""
+    match = RATE.fullmatch(text)
+    if match is None:
+        raise LabError(f"{text!r} is no rate.", "Write it as 500kbit, 2mbit or 1gbit.")
+    return int(match[1]) * RATE_UNITS[match[2]]
+
+
 def shape(lab: Lab, cable: Cable, rate: str) -> None:
     """Let a cable carry no more than a rate (tc's notation) in either direction."""
+    burst = max(16384, int(rate_bits(rate) / 8 / TIMER_HZ))  # what may pass between two ticks of the kernel's timer
     for port in (cable.a, cable.b):
-        limits = ["tbf", "rate", rate, "burst", "16kb", "latency", "200ms"]
+        limits = ["tbf", "rate", rate, "burst", str(burst), "latency", "200ms"]
         run(
             ["tc", "-n", lab.namespace(port.node), "qdisc", "replace", "dev", port.name, "root", *limits],
             doing=f"Slowing the cable {cable.name}",
