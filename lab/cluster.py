@@ -22,9 +22,9 @@ DATA, CONFIGURATION = "var/lib/postgresql/15/main", "etc/postgresql/15/main"
 SEED_HOST = "seed"
 SEED_TIMEOUT_S = 3600
 # What decides what the database holds: a change in anything else does not call for a new seed.
-SEED_PARTS = ("seed.sh", "roles.sh", "names.tsv", "schema", "seed")
+SEED_PARTS = ("seed.sh", "common.sh", "names.tsv", "schema", "seed")
 KEPT_CLUSTERS = 3
-INSTALLED_ROLES = ("database", "application", "workstation")
+INSTALLED_ROLES = ("database", "spare", "application", "workstation")
 WORKSHOP = {
     "segments": {"bench": {"network": "10.20.99.0/24"}},
     "control": {"name": "control", "ports": {"eth0": "10.20.99.250/24"}},
