@@ -1,4 +1,7 @@
 -- Least privilege: the application enters rows and changes only what a clinical step changes; the reader reads.
+
+-- Lets proofs compare every index with its table; a proof only reads and installs nothing itself.
+create extension amcheck;
 revoke all on database his from public;
 grant connect on database his to his_app, his_reader;
 revoke create on schema public from public;
