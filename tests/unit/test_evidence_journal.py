@@ -85,6 +85,19 @@ def test_any_edit_of_a_line_with_a_successor_is_found(entries: list[Entry], data
 
 @QUICK
 @given(ENTRIES, st.data())
+def test_a_well_formed_forgery_of_one_line_is_found(entries: list[Entry], data: st.DataObject) -> None:
+    """Only the chain can tell: number, form and spelling of the line are as they should be."""
+    lines = written(entries)
+    place = data.draw(st.integers(0, len(lines) - 2))
+    key = data.draw(st.sampled_from(["at", "run", "clause", "phase", "host", "name", "result", "took_s", "data"]))
+    event = json.loads(lines[place])
+    forged = encode(event | {key: {"data": {**event["data"], "forged": 1}, "took_s": 99.5}.get(key, "forged")})
+    problems = verify_lines(joined([*lines[:place], forged, *lines[place + 1 :]]))
+    assert len(problems) == 1 and problems[0].startswith(f"Line {place + 2} does not continue line {place + 1}")
+
+
+@QUICK
+@given(ENTRIES, st.data())
 def test_any_cut_swap_double_or_insertion_is_found(entries: list[Entry], data: st.DataObject) -> None:
     """Whole lines moved about, each well-formed in itself."""
     lines = written(entries)
