@@ -1,7 +1,4 @@
 -- Least privilege: the application enters rows and changes only what a clinical step changes; the reader reads.
-
--- Lets proofs compare every index with its table; a proof only reads and installs nothing itself.
-create extension amcheck;
 revoke all on database his from public;
 grant connect on database his to his_app, his_reader;
 revoke create on schema public from public;
@@ -15,3 +12,6 @@ grant update (closed_at) on visit to his_app;
 grant update (discharged_at) on admission to his_app;
 grant update (status) on clinical_order to his_app;
 grant update (dispensed_quantity) on prescription_line to his_app;
+
+-- Lets proofs compare every index with its table; a proof only reads and installs nothing itself.
+create extension amcheck;
