@@ -127,23 +127,26 @@ def read_json(path: Path) -> Any:
 def exclusive(path: Path, purpose: str, wait_s: float = 0) -> Iterator[None]:
     """Hold a lock file; a second holder waits ``wait_s`` seconds, then is told who is at work."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        deadline = time.monotonic() + wait_s
-        while True:
+    deadline = time.monotonic() + wait_s
+    while True:
+        with path.open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
                     file.seek(0)
                     holder = file.read().strip() or "another process"
                     raise LabError(f"{purpose} is under way elsewhere ({holder}).", "Wait for it to end.") from error
                 time.sleep(0.2)
-        file.seek(0)
-        file.truncate()
-        file.write(f"pid {os.getpid()}")
-        file.flush()
-        yield
+                continue
+            if not path.exists() or path.stat().st_ino != os.fstat(file.fileno()).st_ino:
+                continue  # the last holder took the file away with it
+            file.seek(0)
+            file.truncate()
+            file.write(f"pid {os.getpid()}")
+            file.flush()
+            yield
+            return
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
