@@ -59,8 +59,6 @@ arguments=()
 for file in "${files[@]}"; do arguments+=(-f "$file"); done
 sql -d his -1 "${arguments[@]}" >/dev/null
 sql -d postgres -c "grant his to postgres" >/dev/null
-# What a proof of the whole database reads with (pg_amcheck); a proof itself installs nothing.
-sql -d his -c "create extension amcheck" >/dev/null
 sql -d his <<'SQL' >/dev/null
 do $$
 declare r record;
