@@ -17,7 +17,7 @@ NAME = "bench-restore"
 SCALE = os.environ.get("BENCH_SCALE", "2g")
 REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
 DATA = "/var/lib/postgresql/15/main"
-RESTORE_ARGUMENTS = ("-e", "source=local", "-e", "fault_class=III")
+RESTORE_ARGUMENTS = ("-e", "source=local")
 
 
 class Bench:
@@ -43,6 +43,10 @@ class Bench:
         if user != "root":
             shell = ["runuser", "-u", user, "--", *shell]
         return run([str(BIN / "lab"), "exec", "his-db", "--", *shell], self.environment, 1800)
+
+    def destroy(self) -> None:
+        """Delete the data directory under the running server, again and again (the lab's own fault happens once)."""
+        self.on_database(f"rm -rf {DATA} {DATA}.aside-*; sync")
 
     def recovery(self, runbook: str, *arguments: str) -> float:
         """Run a runbook; return the seconds from the command to its end."""
@@ -74,7 +78,7 @@ def raw_parts(bench: Bench, parts: dict[str, Series]) -> Callable[[], float]:
     """Return the raw way: `pgbackrest restore`, then the server's start; its parts are kept beside their sum."""
 
     def once() -> float:
-        bench.lab("break", "data-directory-destroyed")
+        bench.destroy()
         bench.on_database("systemctl stop postgresql@15-main")
         restored, _ = bench.on_database(f"mkdir -p -m 0700 {DATA}; pgbackrest --stanza=his --repo=1 restore", "postgres")
         copied, _ = bench.on_database(f"cp -a {DATA} {DATA}.copy; sync")
@@ -95,7 +99,7 @@ def our_way(bench: Bench, whole: Series) -> Callable[[], float]:
     """Return our way: from the command to the moment at which the ward was proven to work."""
 
     def once() -> float:
-        bench.lab("break", "data-directory-destroyed")
+        bench.destroy()
         began = time.time()
         whole.seconds.append(round(bench.recovery("database_restore", *RESTORE_ARGUMENTS), 3))
         return moment(bench.latest(), "service_proven") - began
@@ -126,6 +130,9 @@ def measure() -> dict[str, Any]:
             bench.lab("down")
             bench.lab("up", "--scale", SCALE, timeout=3600)
             bench.recovery("database_backup_setup")
+            bench.recovery("database_backup", "-e", "repository=local")
+            bench.incidents.mkdir(parents=True, exist_ok=True)
+            bench.lab("hands", "start", "--incidents", str(bench.incidents))
             size = int(bench.on_database("psql -X -qAtc \"select pg_database_size('his')\" his", "postgres")[1].split()[-1])
             names = ("pgbackrest restore (raw)", "server start and replay (raw)", "cp -a of the data directory, and sync")
             parts = {name: Series(name) for name in names}
