@@ -206,7 +206,7 @@ def look(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) -> d
     elif verb == "copy":
         done = backup_removable.copy(place, procedure)
         findings = done["findings"]
-        result |= {"changed": bool(done["copied_at"]), "copied_at": done["copied_at"], "verified": done["verified"]}
+        result |= {"changed": bool(done["verified"]), "copied_at": done["copied_at"], "verified": done["verified"]}
     else:
         done = backup.back_up(place, given["type"], procedure)
         findings = done["findings"]

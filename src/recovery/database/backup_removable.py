@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ def copy(place: Place, procedure: Procedure) -> dict[str, Any]:
     if findings:
         return {"findings": findings, "verified": {}, "copied_at": ""}
     Path(place.removable).mkdir(mode=0o750, exist_ok=True)
+    shutil.chown(place.removable, place.user, place.user)
     try:
         with procedure.step("Copy backups, write-ahead log and manifests to the removable disk"):
             for part in ("archive", "backup", "archive", "manifests"):
