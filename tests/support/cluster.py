@@ -39,7 +39,8 @@ INSERT INTO department (code) SELECT 'D' || n FROM generate_series(1, 12) n;
 INSERT INTO patient (mrn, name, registered_at) SELECT 'P' || n, 'patient ' || n, '2026-11-21 00:00Z'::timestamptz + n * interval '1 s'
     FROM generate_series(1, 3000) n;
 INSERT INTO visit (patient_id, department_id, opened_at, note)
-    SELECT 1 + n % 3000, 1 + n % 12, '2026-11-21 01:00Z'::timestamptz + n * interval '1 s', repeat('n', n % 90) FROM generate_series(1, 8000) n;
+    SELECT 1 + n % 3000, 1 + n % 12, '2026-11-21 01:00Z'::timestamptz + n * interval '1 s', repeat('n', n % 90)
+    FROM generate_series(1, 8000) n;
 INSERT INTO charge (visit_id, amount, charged_at)
     SELECT 1 + n % 8000, 1 + n % 700, '2026-11-21 02:00Z'::timestamptz + n * interval '1 s' FROM generate_series(1, 24000) n;
 INSERT INTO invoice (visit_id, total) SELECT visit_id, sum(amount) FROM charge GROUP BY visit_id ORDER BY visit_id;
