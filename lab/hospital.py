@@ -123,7 +123,9 @@ def down(lab: Lab, *, keep: bool = False, say: Say = print) -> None:
 
 
 def _recorded(lab: Lab) -> list[str]:
-    return [path.stem for path in sorted((lab.root / "run").glob("*.pid"))]
+    """Return the names under which something of the lab may run."""
+    names = {path.stem for path in (lab.root / "run").glob("*.pid")} | {path.name for path in (lab.root / "hosts").glob("*")}
+    return sorted(names)
 
 
 def _stop(lab: Lab) -> None:

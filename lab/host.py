@@ -103,13 +103,37 @@ def _cgroups(lab: Lab, host: str) -> list[Path]:
     return groups
 
 
+def _groups_of(lab: Lab, host: str) -> list[Path]:
+    tops = (CGROUPS / "systemd", CGROUPS / "unified", CGROUPS)
+    return [group for top in tops if (group := top / lab.machine(host)).is_dir()]
+
+
+def _members(lab: Lab, host: str) -> set[int]:
+    """Return the processes in a host's control groups: the kernel knows them also when the one that started them is gone."""
+    found: set[int] = set()
+    for group in _groups_of(lab, host):
+        for path in group.rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):  # threaded groups do not tell, and a group may vanish meanwhile
+                found |= {int(word) for word in path.read_text(encoding="ascii").split()}
+    return found - {0}
+
+
+def _kill_members(lab: Lab, host: str) -> None:
+    deadline = time.monotonic() + 10
+    while left := _members(lab, host):
+        for pid in left:
+            if (process := identify(pid)) is not None:
+                process.send(signal.SIGKILL)
+        if time.monotonic() > deadline:
+            raise LabError(f"Processes of {host} did not die: {', '.join(map(str, sorted(left)))}.", "Look at them: ps, dmesg.")
+        time.sleep(0.02)
+
+
 def _remove_cgroups(lab: Lab, host: str) -> None:
-    for top in (CGROUPS / "systemd", CGROUPS / "unified", CGROUPS):
-        group = top / lab.machine(host)
-        if group.is_dir():
-            for directory, _, _ in os.walk(group, topdown=False):
-                with contextlib.suppress(OSError):
-                    Path(directory).rmdir()
+    for group in _groups_of(lab, host):
+        for directory, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(directory).rmdir()
 
 
 def power_on(lab: Lab, topology: Topology, node: Node, base: Path) -> None:
@@ -230,7 +254,11 @@ def power_off(lab: Lab, host: str) -> None:
 
 
 def clear_remains(lab: Lab, host: str) -> None:
-    """Remove what a host leaves on the outer machine when it stops without saying goodbye."""
+    """Remove what a host leaves on the outer machine when it stops without saying goodbye; what still runs of it is killed.
+
+    A container outlives the systemd-nspawn that started it, if that was killed.
+    """
+    _kill_members(lab, host)
     lab.record(host).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         (NSPAWN_PROPAGATE / lab.machine(host)).rmdir()
