@@ -51,9 +51,7 @@ def prove_cluster(address: Address, request: Request, ledger: Ledger) -> None:
         pass  # whether the server answers at all is for the caller to say
     for code, _, part in parts:
         guarded(address, None, ledger, code, part)
-    for table in request.critical_tables:
-        with ledger.timed(FILLED):
-            _filled_and_writable(address, table, ledger)
+    _critical_tables(address, request, ledger)
 
 
 def guarded(address: Address, snapshot: str | None, ledger: Ledger, code: str, part: Callable[[Any], None]) -> None:
@@ -216,34 +214,49 @@ def _lengths(connection: Any, ledger: Ledger, patience_s: float = 3.0) -> None:
         ledger.passed(LENGTHS)
 
 
-def _filled_and_writable(address: Address, table: str, ledger: Ledger) -> None:
+def _critical_tables(address: Address, request: Request, ledger: Ledger) -> None:
+    connection: Any = None
+    for table in request.critical_tables:
+        with ledger.timed(FILLED):
+            try:
+                if connection is None or connection.closed:
+                    connection = connect(address, access="write")
+                    connection.autocommit = False
+                _filled_and_writable(connection, table, ledger)
+            except psycopg2.Error as error:
+                _report_table(table, error, ledger)
+            finally:
+                if connection is not None and not connection.closed:
+                    connection.rollback()
+    if connection is not None:
+        connection.close()
+
+
+def _filled_and_writable(connection: Any, table: str, ledger: Ledger) -> None:
     """Lock one row, which writes to its page and to the log, inside a savepoint; all of it is rolled back."""
     name = quoted(table)
-    connection = connect(address, access="write")
-    try:
-        connection.autocommit = False
-        if not rows(connection, f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - quoted
-            ledger.failed(FILLED, f"Table {table} is empty.", why="The plan names it as critical.", remedy=REBUILD)
-            ledger.unverified(WRITES, f"Table {table} has no row to write to.")
-            return
-        ledger.passed(FILLED)
-        rows(connection, "SAVEPOINT proof")
-        (before,) = one(connection, "SELECT pg_current_wal_insert_lsn() FROM pg_current_xact_id()")
-        locked = rows(connection, f"SELECT 1 FROM {name} LIMIT 1 FOR UPDATE SKIP LOCKED")  # noqa: S608
-        (grown,) = one(connection, "SELECT pg_current_wal_insert_lsn() > %s::pg_lsn", (before,))
-        rows(connection, "ROLLBACK TO SAVEPOINT proof")
-        if locked and grown:
-            ledger.passed(WRITES)
-        else:
-            ledger.unverified(WRITES, f"No row of {table} could be locked: all are in use.")
-    except psycopg2.Error as error:
-        told = f"Table {table}: {sentence(error)}."
-        missing = getattr(error, "pgcode", "") == "42P01"
-        open_check = FILLED if missing or is_damage(error) else WRITES
-        if missing or is_damage(error) or getattr(error, "pgcode", "") == "25006":
-            ledger.failed(open_check, told, remedy=REBUILD)
-        else:
-            ledger.unverified(open_check, told)
-    finally:
-        connection.rollback() if not connection.closed else None
-        connection.close()
+    if not rows(connection, f"SELECT 1 FROM {name} LIMIT 1"):  # noqa: S608 - quoted
+        ledger.failed(FILLED, f"Table {table} is empty.", why="The plan names it as critical.", remedy=REBUILD)
+        ledger.unverified(WRITES, f"Table {table} has no row to write to.")
+        return
+    rows(connection, "SAVEPOINT proof")
+    (before,) = one(connection, "SELECT pg_current_wal_insert_lsn() FROM pg_current_xact_id()")
+    locked = rows(connection, f"SELECT 1 FROM {name} LIMIT 1 FOR UPDATE SKIP LOCKED")  # noqa: S608
+    (grown,) = one(connection, "SELECT pg_current_wal_insert_lsn() > %s::pg_lsn", (before,))
+    rows(connection, "ROLLBACK TO SAVEPOINT proof")
+    ledger.passed(FILLED)
+    if locked and grown:
+        ledger.passed(WRITES)
+    else:
+        ledger.unverified(WRITES, f"No row of {table} could be locked: all are in use.")
+
+
+def _report_table(table: str, error: psycopg2.Error, ledger: Ledger) -> None:
+    """Report an error as what it says of the table; the check of writing then says that it was not carried out."""
+    told = f"Table {table}: {sentence(error)}."
+    refused = getattr(error, "pgcode", "") or ""
+    if is_damage(error) or refused in ("42P01", "25006"):  # no such table; the transaction is read-only
+        ledger.failed(FILLED, told, remedy=REBUILD)
+    else:
+        ledger.unverified(FILLED, told)
+    ledger.unverified(WRITES, f"Table {table} was not written to.")
