@@ -94,7 +94,7 @@ manifest:
   type: dict
 verdict:
   description: PASS or FAIL, with C(reason).
-  returned: with verb state
+  returned: with verbs check and state
   type: str
 state:
   description: Facts about the repositories of this host.
@@ -219,12 +219,12 @@ def look(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) -> d
     return {**result, "findings": findings, **procedure.as_dict()}
 
 
-def verdict(blocking: list[Finding], overridden: list[dict[str, str]]) -> dict[str, str]:
-    """Put the state of the repositories into one verdict with its reason."""
+def verdict(blocking: list[Finding], overridden: list[dict[str, str]], good: str) -> dict[str, str]:
+    """Put what was found into one verdict with its reason; ``good`` is the sentence for nothing found."""
     if blocking:
         return {"verdict": "FAIL", "reason": " ".join(finding.message for finding in blocking)}
     accepted = f"; accepted by name: {', '.join(entry['code'] for entry in overridden)}" if overridden else ""
-    return {"verdict": "PASS", "reason": f"Age, space, write-ahead log and manifest are as the schedule asks{accepted}."}
+    return {"verdict": "PASS", "reason": f"{good}{accepted}."}
 
 
 def main() -> None:
@@ -242,7 +242,9 @@ def main() -> None:
     blocking, overridden = settle(findings, given["override"], given["override_by"])
     result |= {"findings": [finding.as_dict() for finding in findings], "overridden": overridden}
     if given["verb"] == "state":
-        result |= verdict(blocking, overridden)
+        result |= verdict(blocking, overridden, "Age, space, write-ahead log and manifest are as the schedule asks")
+    elif given["verb"] == "check" and not module.check_mode:
+        result |= verdict(blocking, overridden, "The write-ahead log reaches the repository, and there is room for one more backup")
     if blocking and not (changing and module.check_mode):
         module.fail_json(msg=refusal_text(blocking), refused=not result["changed"] and given["verb"] != "state", **result)
     module.exit_json(**result)
