@@ -309,6 +309,7 @@ def assess(
         "what": f"Replace the database {cluster.name} by its backup",
         "source": chosen.source,
         "backup": chosen.backup.label,
+        "taken_at": _clock(chosen.backup.start_time),
         "target": target.text,
         "restore_point": manifest_point,
         "system_identifier": chosen.system_identifier,

@@ -159,7 +159,7 @@ def prove_acknowledged(connection: Any, request: Request, ledger: Ledger, measur
             count = sum(last - first + 1 for first, last in ranges)
             gone = list(_gone(connection, entry, station, ranges))
             unknown_present += _present(connection, entry, station, [int(number) for number in summary.get("unknown") or ()])
-            newest = _highest(connection, entry, station, max((last for _, last in ranges), default=0))
+            newest = _highest(connection, entry, station, max((last for _, last in ranges), default=0), request.opened_at)
         acknowledged += count
         lost += len(gone)
         if gone:
@@ -230,11 +230,17 @@ def _present(connection: Any, entry: Mapping[str, Any], station: str, numbers: S
     return int(one(connection, sql, (station, list(numbers)))[0]) if numbers else 0
 
 
-def _highest(connection: Any, entry: Mapping[str, Any], station: str, upto: int) -> int:
-    """Return the highest number present among those the workstation knows of; later ones are a service that resumed."""
+def _highest(connection: Any, entry: Mapping[str, Any], station: str, upto: int, opened_at: datetime | None) -> int:
+    """Return the highest number present among those the workstation knows of, before the service was opened again.
+
+    What was entered since then stands behind what was lost at the end, and would make a hole of it.
+    """
     table, workstation, sequence = _columns(entry)
     sql = f"SELECT coalesce(max({sequence}), 0) FROM {table} WHERE {workstation} = %s AND {sequence} <= %s"  # noqa: S608
-    return int(one(connection, sql, (station, upto))[0])
+    if opened_at is None or not entry.get("column"):
+        return int(one(connection, sql, (station, upto))[0])
+    sql += f" AND {quoted(str(entry['column']))} < %s"
+    return int(one(connection, sql, (station, upto, opened_at))[0])
 
 
 # ---- the boundary of a point in time ----
