@@ -290,11 +290,17 @@ def _rot_backup(scene: Scene, parameters: dict[str, str]) -> dict[str, Any]:
     file = file or choose(backup_files(repository, kind), parameters["seed"], f"{kind} file in the {parameters['repository']} repository")
     if not file.is_file():
         raise LabError(f"There is no file {parameters['file']} in {name}:{path}.")
-    return {**flip(file, parameters["seed"]), "in_host": f"{name}:{path}/{file.relative_to(repository)}"}
+    kept = {**flip(file, parameters["seed"]), "in_host": f"{name}:{path}/{file.relative_to(repository)}"}
+    copy = file.with_name(f"{file.name}.copy")
+    if kind == "manifest" and copy.exists():
+        kept["copy"] = flip(copy, parameters["seed"])  # pgBackRest reads the copy when the first is damaged
+    return kept
 
 
 def _unrot(scene: Scene, parameters: dict[str, str], kept: dict[str, Any]) -> None:
     unflip(kept)
+    if "copy" in kept:
+        unflip(kept["copy"])
 
 
 # --- a gap in the archive --------------------------------------------------------------------------------------------

