@@ -43,9 +43,10 @@ def answers() -> bool:
     return bool(host("his-db").run("runuser -u postgres -- psql -X -q -A -t -d his -c 'select 1'").rc == 0)
 
 
-def works(workstation: str) -> bool:
-    """Tell whether a ward can do its work: register, order, charge, dispense, report, and read all of it back."""
-    return bool(host(workstation).run("his-client probe --timeout 10").rc == 0)
+def probe(workstation: str) -> str:
+    """Do a ward's work once (register, order, charge, dispense, report, read it back); return what failed, or nothing."""
+    done = host(workstation).run("his-client probe --timeout 20")
+    return "" if done.rc == 0 else f"{done.stdout}{done.stderr}"
 
 
 @dataclass(frozen=True)
