@@ -45,7 +45,7 @@ ConditionPathExists=!{fence}
 
 @dataclass(frozen=True)
 class Staged:
-    """A replayed cluster that only its own host can reach: over ``socket``."""
+    """A replayed cluster, reached over ``socket``: by its own host only, or ``in_place`` where an earlier run had already let it in."""
 
     directory: str
     socket: str
@@ -54,6 +54,7 @@ class Staged:
     timeline: int
     end_lsn: str
     last_commit: str
+    in_place: bool
 
 
 class Restore:
@@ -304,6 +305,7 @@ class Restore:
             timeline=timeline,
             end_lsn=end,
             last_commit=last,
+            in_place=not private,
         )
 
     # ---- RUN --------------------------------------------------------------------------------------------------
