@@ -52,10 +52,8 @@ def directory(scale: str) -> Path:
     return image.cache_root() / f"cluster-{scale}-{key(scale)}"
 
 
-def ensure(base: Path, scale: str, say: Say) -> Path | None:
+def ensure(base: Path, scale: str, say: Say) -> Path:
     """Return the seeded cluster of a scale, making it if the cache has none."""
-    if not (HIS / "seed.sh").exists():
-        return None
     final = directory(scale)
     with exclusive(image.cache_root() / "cluster.lock", "Seeding the database", wait_s=SEED_TIMEOUT_S):
         if (read_json(final / "complete.json") or {}).get("size") != _size(final):
@@ -121,8 +119,7 @@ def furnish(lab: Lab, node: Node, root: Path, seeded: Path | None) -> None:
     marker = lab.host_dir(node.name) / "furnished"
     if marker.exists():
         return
-    if HIS.is_dir():
-        shutil.copytree(HIS, root / HIS_IN_HOST, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(HIS, root / HIS_IN_HOST, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     if node.role == "database" and seeded is not None:
         _lay_down(seeded, root, lab.disk_mount(node.name, "data"))
     marker.touch()
@@ -155,7 +152,7 @@ def install(lab: Lab, node: Node) -> None:
     """Run lab/his/install.sh on a host that has not had it yet."""
     marker = lab.host_dir(node.name) / "installed"
     script = f"/{HIS_IN_HOST}/install.sh"
-    if marker.exists() or node.role not in INSTALLED_ROLES or not (HIS / "install.sh").exists():
+    if marker.exists() or node.role not in INSTALLED_ROLES:
         return
     host.execute(lab, node.name, ["/bin/bash", script, node.role])
     marker.touch()
