@@ -96,6 +96,22 @@ def _rows(connection: Any, sql: str, parameters: Sequence[Any] = ()) -> list[tup
     return list(cursor.fetchall())
 
 
+def _columns(connection: Any, name: str) -> tuple[list[str], bool]:
+    """Return a table's columns, and whether PostgreSQL can hash each of them as it is: twice as fast as their text."""
+    found = _rows(
+        connection,
+        """
+        SELECT a.attname, t.typtype = 'e' OR t.typcategory = 'S' OR EXISTS (
+            SELECT 1 FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod
+            WHERE m.amname = 'hash' AND o.opcdefault AND o.opcintype = t.oid)
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+        """,
+        (name,),
+    )
+    return [row[0] for row in found], all(row[1] for row in found)
+
+
 def measure_table(
     connection: Any,
     table: Table,
@@ -107,7 +123,7 @@ def measure_table(
 ) -> dict[str, Any]:
     """Count and checksum one table, by ranges of its key: ``{rows, rows_hash, immutable_hash, max_key, chunk_size, chunks}``.
 
-    A checksum is the sum of 64-bit hashes of the rows as text, so the order of rows does not matter. ``upto`` leaves out
+    A checksum is the sum of 64-bit hashes of the rows, so the order of rows does not matter. ``upto`` leaves out
     younger keys; ``only`` reads just these ranges (a sample; the totals are then of the sample and ``complete`` is false).
     """
     name, key = _quoted(table.name), _quoted(table.key)
@@ -116,8 +132,12 @@ def measure_table(
         if not isinstance(top, int):
             raise ManifestError(f"The key {table.key} of {table.name} is not an integer; name an integer key in the inventory.")
         chunk_size = max(1, top // chunks + 1)
+    columns, hashable = _columns(connection, name)
+    hashed = "hash_record_extended({}, 0)" if hashable else "hashtextextended(({})::text, 0)"
+    # Where no column ever changes, the one checksum is the other.
+    same = set(columns) == set(table.immutable)
     immutable = ", ".join(f"subject.{_quoted(column)}" for column in table.immutable)
-    immutable_sql = f"sum(hashtextextended(ROW({immutable})::text, 0))" if immutable else "NULL"
+    immutable_sql = f"sum({hashed.format(f'ROW({immutable})')})" if immutable and not same else "NULL"
     conditions = [f"subject.{key} <= {int(upto)}"] if upto is not None else []
     if only is not None:
         spans = [f"(subject.{key} >= {int(n) * chunk_size} AND subject.{key} < {(int(n) + 1) * chunk_size})" for n in only]
@@ -125,9 +145,11 @@ def measure_table(
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     found = _rows(
         connection,
-        f"SELECT (subject.{key} / {chunk_size})::bigint, count(*), sum(hashtextextended(subject::text, 0)), {immutable_sql}, "  # noqa: S608
+        f"SELECT (subject.{key} / {chunk_size})::bigint, count(*), sum({hashed.format('subject')}), {immutable_sql}, "  # noqa: S608
         f"max(subject.{key}) FROM {name} AS subject {where} GROUP BY 1 ORDER BY 1",
     )
+    if same:
+        found = [(*row[:3], row[2], *row[4:]) for row in found]
     return {
         "key": table.key,
         "immutable": list(table.immutable),
