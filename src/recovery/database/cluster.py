@@ -92,7 +92,7 @@ def intact(directory: Path) -> bool:
 
 def service_active(service: str) -> bool:
     """Ask systemd whether the service runs."""
-    return run(["systemctl", "is-active", service], accept=(0, 1, 3, 4)).strip() in ("active", "reloading")
+    return run(["systemctl", "is-active", service], accept=(0, 1, 3, 4)).strip() in ("active", "activating", "reloading")
 
 
 def health(cluster: Cluster, heartbeat: dict[str, str] | None = None) -> Health:

@@ -355,7 +355,8 @@ class Restore:
             self.cluster.fence.unlink(missing_ok=True)
             if not service_active(self.cluster.service):
                 self.procedure.run(["systemctl", "reset-failed", self.cluster.service], accept=(0, 1))
-                self.procedure.run(["systemctl", "start", self.cluster.service], timeout=120)
+                # Debian's start command returns two seconds after the server answers; the answer itself is what is waited for.
+                self.procedure.run(["systemctl", "start", "--no-block", self.cluster.service], timeout=120)
             wait_for_answer(self.cluster)
         self.procedure.milestone("system_up", "the database answers in its place")
         return aside
