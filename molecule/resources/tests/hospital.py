@@ -163,6 +163,8 @@ def lab(*words: str) -> None:
 
 
 def fingerprint() -> str:
-    """Return what the database's disk holds: names, sizes and times of every file, without what a running server rewrites."""
-    command = "cd /var/lib/postgresql && find . -type f -not -path '*/pg_stat_tmp/*' -printf '%%p %%s %%T@\\n' | sort | sha256sum"
+    """Return what is left of the database: names, sizes and times of its files, of what is kept aside, and of what is staged beside."""
+    command = (
+        "find /var/lib/postgresql/15 -type f -path '*/15/main*/*' -not -path '*/pg_stat_tmp/*' -printf '%p %s %T@\\n' | sort | sha256sum"
+    )
     return str(host("his-db").check_output(command))

@@ -50,9 +50,19 @@ def test_a_target_that_no_backup_reaches(target: str, code: str) -> None:
     refused(recovery("database_restore", "-e", "source=local", "-e", f"target={target}"), code)
 
 
-def test_a_damaged_backup() -> None:
-    with broken("backup-bit-rot", "local"):
+def test_a_backup_whose_own_list_of_files_is_damaged() -> None:
+    with broken("backup-bit-rot", "local", "manifest"):
         refused(recovery("database_restore", "-e", "source=local"), "backup-damaged")
+
+
+def test_a_damaged_file_in_a_backup_is_found_before_the_old_state_is_touched() -> None:
+    """It takes reading every byte: in SAFETY, beside what is left of the database, which stays as it was."""
+    with broken("backup-bit-rot", "local", "data"):
+        ran = recovery("database_restore", "-e", "source=local")
+    assert ran.status in (2, 4), ran.output
+    assert ran.verdict in ("FAIL", "NOT-RUN")
+    assert not [line for line in ran.journal if line["event"] == "play_begin" and line["phase"] == "RUN"], "the swap was reached"
+    assert "could not be read whole" in ran.output or "backup-damaged" in ran.codes
 
 
 def test_a_repository_that_is_lost() -> None:
