@@ -124,6 +124,7 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
         names = [decision["source"], *[n for n in given["wal_sources"] if n != decision["source"]]]
         found = options.repositories(given["repositories"], given["ciphers"], given["cluster"]["stanza"], cluster, names)
         jobs = given["jobs"] or os.cpu_count() or 1
+        restore.slots = options.slots(given["repositories"])
         staged = restore.stage([found[n] for n in names], options.tails(given["repositories"]), parse(decision["target"]), jobs)
         return {"staged": asdict(staged), "measured": {"bytes_restored": decision["bytes"], "restored_to": staged.last_commit}}
     if given["verb"] == "swap":

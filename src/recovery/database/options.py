@@ -64,6 +64,11 @@ def repositories(
     return found
 
 
+def slots(values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return the replication slots by which the repositories' WAL tails follow the server."""
+    return [str(entry["slot"]) for entry in values.values() if entry.get("slot")]
+
+
 def tails(values: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Return repository name -> directory of its WAL tail, for repositories that have one."""
     return {name: str(entry["tail"]) for name, entry in values.items() if entry.get("tail")}

@@ -28,7 +28,7 @@ from .cluster import (
     wait_for_answer,
     write_state,
 )
-from .errors import RestoreError
+from .errors import RestoreError, replay_failure, unreadable
 from .logtail import collect_tail, fetch_script
 from .pgbackrest import Repository
 from .shell import CommandError, Procedure, now, psql
@@ -68,6 +68,7 @@ class Restore:
         self.run_id = run_id
         self.runtime = Path(runtime)
         self.procedure = Procedure()
+        self.slots: list[str] = []
 
     # ---- state ------------------------------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class Restore:
             try:
                 self.procedure.run(command, user=OWNER)
             except CommandError as error:
-                raise RestoreError(_blame(error, self.decision["backup"], source.name), "backup-damaged") from error
+                raise RestoreError(unreadable(error, self.decision["backup"], source.name), "backup-damaged") from error
 
     def _same_system(self) -> bool:
         found = control_data(self.cluster, self.cluster.data).get("Database system identifier", "")
@@ -238,8 +239,8 @@ class Restore:
             user=OWNER,
         )
 
-    def _ask(self, sql: str) -> list[list[str]]:
-        return psql(sql, database="postgres", port=self.cluster.port, socket=f"{self.runtime}/socket", timeout=20)
+    def _ask(self, sql: str, *, read_only: bool = True) -> list[list[str]]:
+        return psql(sql, database="postgres", port=self.cluster.port, socket=f"{self.runtime}/socket", timeout=20, read_only=read_only)
 
     def _replay(self, target: Target) -> None:
         with self.procedure.step(f"Replay the write-ahead log to the target ({target.text}), out of everybody's reach"):
@@ -249,23 +250,19 @@ class Restore:
                 while self._ask("SELECT pg_is_in_recovery()") != [["f"]]:
                     time.sleep(0.05)
             except CommandError as error:
-                raise RestoreError(self._why_replay_failed(target, error), "replay-failed") from error
-
-    def _why_replay_failed(self, target: Target, error: CommandError) -> str:
-        log = _tail_of(self.runtime / "server.log")
-        fetch = _tail_of(self.runtime / "wal-fetch.log")
-        if "before configured recovery target was reached" in log:
-            return (
-                f"The write-ahead log at hand ends before the target {target.text}. The old cluster's files have not been touched. "
-                "Ask for an earlier moment, for -e target=latest, or take another source (-e source=best)."
-            )
-        if fetch:
-            return (
-                f"The write-ahead log is damaged: {fetch.splitlines()[0]}. Replay was stopped there, so nothing is lost unsaid; "
-                "the old cluster's files have not been touched. Take another source (-e source=best), or a target before the damage."
-            )
-        said = log[-600:] or error.output[-600:]
-        return f"The staged cluster did not come up; the old cluster's files have not been touched. It said: {said}"
+                raise RestoreError(
+                    replay_failure(
+                        target.text, _tail_of(self.runtime / "server.log"), _tail_of(self.runtime / "wal-fetch.log"), error.output
+                    ),
+                    "replay-failed",
+                ) from error
+            # Made before anybody writes, the slots keep the new history whole for every repository that follows it.
+            for slot in self.slots:
+                self._ask(
+                    f"SELECT pg_create_physical_replication_slot('{slot}', true) "  # noqa: S608 - a name of the inventory
+                    f"WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{slot}')",
+                    read_only=False,
+                )
 
     def _check_reached(self, target: Target) -> None:
         """A replay may only end at its target or at the end of the log; an end before the newest segment at hand is a hole."""
@@ -393,12 +390,3 @@ def _tail_of(path: Path, size: int = 4000) -> str:
     with suppress(OSError):
         return path.read_text(encoding="utf-8", errors="replace")[-size:]
     return ""
-
-
-def _blame(error: CommandError, label: str, source: str) -> str:
-    reason = next((line for line in error.output.splitlines() if "ERROR" in line), error.output[-400:])
-    return (
-        f"Backup {label} in the {source} repository could not be read whole: {reason.strip()}. "
-        "The old cluster's files have not been touched. "
-        "Take another source (-e source=best), or an older backup (-e target=backup:LABEL)."
-    )
