@@ -15,16 +15,16 @@ def paragraph(words: Words, incident: Incident, outages: Sequence[Outage], clien
     count = len(incident.runs)
     key = "n_no_runs" if count == 0 else "n_one_run" if count == 1 else "n_runs"
     parts = [words(key, incident=incident.id, count=count)]
-    told: set[str] = set()
+    left = list(incident.runs)
     for outage in outages:
+        # A run before this outage's first one (a refused attempt, say) is told in its place.
+        last = max((index for index, run in enumerate(left) if run.id in outage.runs), default=-1)
         parts += _before(words, outage)
-        for run in incident.runs:
-            if run.id in outage.runs and run.id not in told:
-                told.add(run.id)
-                parts.append(_run(words, run))
+        parts += [_run(words, run) for run in left[: last + 1]]
+        left = left[last + 1 :]
         parts += _after(words, outage)
         parts += _lost(words, incident, outage)
-    parts += [_run(words, run) for run in incident.runs if run.id not in told]
+    parts += [_run(words, run) for run in left]
     for client in clients:
         if client.longest is not None:
             parts.append(words("n_gap", host=client.host, gap=words.duration(client.longest.seconds)))
