@@ -11,6 +11,7 @@ from typing import Any
 
 from .host_state import HostState
 from .shell import psql, run
+from .wal import format_lsn, parse_history
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -87,6 +88,24 @@ def renew_lost_slots(state: HostState, port: int, slots: Sequence[str]) -> None:
         if not state.check:
             _ask(port, f"SELECT pg_drop_replication_slot({_literal(slot)})", write=True)
     have_slots(state, port, slots if not state.check else [])
+
+
+def follow_new_history(state: HostState, port: int, slots: Sequence[str]) -> None:
+    """Move slots that point before the newest change of timeline up to it.
+
+    A tail that still asked for the old history after a restore has drawn its slot back there, where nothing can be streamed.
+    """
+    names = _ask(port, "SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{8}[.]history$' ORDER BY name DESC LIMIT 1")
+    if not names:
+        return
+    text = _ask(port, f"SELECT pg_read_file({_literal('pg_wal/' + names[0][0])})")[0][0]
+    history = parse_history(text)
+    begin = format_lsn(history[-1][1])
+    behind = _ask(port, f"SELECT slot_name FROM pg_replication_slots WHERE NOT active AND restart_lsn < {_literal(begin)}")  # noqa: S608
+    for slot in (row[0] for row in behind if row[0] in slots):
+        state.note(f"replication slot {slot}", "before the newest history\n", f"at its beginning, {begin}\n")
+        if not state.check:
+            _ask(port, f"SELECT pg_replication_slot_advance({_literal(slot)}, '{begin}')", write=True)
 
 
 def settings_in_force(state: HostState, port: int, service: str) -> None:

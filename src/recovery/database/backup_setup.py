@@ -154,6 +154,7 @@ def rearm(state: HostState, place: Place, slots: Sequence[str]) -> dict[str, Any
                 port = int(place.cluster["port"])
                 backup_server.settings_in_force(state, port, str(place.cluster["service"]))
                 backup_server.renew_lost_slots(state, port, slots)
+                backup_server.follow_new_history(state, port, slots)
         else:
             with state.procedure.step("Know which database system the backups are of"):
                 have_identity(state, place)
