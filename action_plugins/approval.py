@@ -11,6 +11,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from recovery.evidence.incident import allocate
+from recovery.evidence.lines import now
 from recovery.findings import Finding
 from recovery.frame import approvals
 from recovery.frame.action import RunContext, plain, refuse
@@ -84,7 +85,14 @@ class ActionModule(ActionBase):
         measured = {"approval_wait_s": round(time.monotonic() - started, 3)}
         if state.outcome == "granted":
             tell("approval_granted", result="granted", request=approval.digest, reason=state.reason, agreed=state.agreed)
-            return result | {"changed": False, "msg": state.reason, "after": {"agreed": state.agreed}, "measured": measured}
+            declared = {"name": "declared", "at": now(), "detail": state.reason}
+            return result | {
+                "changed": False,
+                "msg": state.reason,
+                "after": {"agreed": state.agreed},
+                "measured": measured,
+                "milestones": [declared],
+            }
         tell("approval_refused", result="refused", request=approval.digest, reason=state.reason, code=state.code)
         return result | refuse(_refusal(state, request), measured=measured)
 

@@ -169,7 +169,8 @@ def main() -> None:
     except (RestoreError, CommandError) as error:
         code = getattr(error, "code", "restore-failed")
         finding = Finding(code, "stop", str(error))
-        module.fail_json(msg=str(error), findings=[finding.as_dict()], before=before, **restore.procedure.as_dict())
+        # Failed staging leaves everything as it was found: the same as a refusal, only that it took reading the backup to know.
+        module.fail_json(msg=str(error), refused=given["verb"] == "stage", findings=[finding.as_dict()], before=before, **restore.procedure.as_dict())
         return
     after = {"kept_aside": [p.name for p in cluster.kept_aside()]}
     changed = bool(restore.procedure.commands) or bool(restore.procedure.steps) or before != after

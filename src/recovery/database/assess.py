@@ -289,6 +289,8 @@ def assess(
     findings += [f for c in usable for f in c.findings]
     with procedure.step("Look at the server that would be replaced"):
         state = health(cluster, heartbeat)
+        if not state.serving:
+            procedure.milestone("detected", "the server does not serve")
         chosen = _best(usable) if usable else None
         size = chosen.backup.size if chosen and chosen.backup else 0
         findings += examine_server(cluster, state, size)

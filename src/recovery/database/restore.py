@@ -99,6 +99,7 @@ class Restore:
         phase = self.state.get("phase", "")
         if phase in ("swapping", "swapped", "finished"):
             return self._describe(self.cluster.data)
+        self.procedure.milestone("recovery_started", f"backup {self.decision['backup']} from {self.decision['source']}")
         self._make_room()
         was_running = service_active(self.cluster.service) or bool(self.state.get("was_running"))
         self._enter(phase or "staging", was_running=was_running)
