@@ -19,7 +19,7 @@ ZONE_VARIABLE = "RECOVERY_TIMEZONE"
 def report(
     directory: Annotated[Path, typer.Argument(help="The incident's directory, like incidents/2026-11-21-01.", metavar="DIR")],
     language: Annotated[
-        str, typer.Option("--language", "-l", envvar=LANGUAGE_VARIABLE, help="Language of the report: zh or en.", metavar="|".join(LANGUAGES))
+        str, typer.Option("--language", "-l", envvar=LANGUAGE_VARIABLE, help="Language of the report.", metavar="|".join(LANGUAGES))
     ] = "zh",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Directory for report.html and report.pdf; by default the incident's own.")

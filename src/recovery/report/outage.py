@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from .incident import Event, Incident, number, parse_time
 
 MILESTONES = ("fault", "detected", "declared", "recovery_started", "system_up", "service_proven", "users_told")
-_PROVEN = MILESTONES.index("service_proven")
-# The first time counts for what begins, the last one before the proof for what had to be tried again.
-_LAST_COUNTS = ("system_up",)
+_BEGINNINGS = MILESTONES[: MILESTONES.index("system_up")]
+# The first time counts for what begins. The last one before the proof counts for what is measured better later (the fault, from the
+# workstations' logs) or had to be tried again.
+_LAST_COUNTS = ("fault", "system_up")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Milestone:
     detail: str
     run: str
     line: int
+    play: int = 0  # line of the play's beginning
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,7 @@ class Outage:
     def segments(self) -> list[Segment]:
         """The times between neighbouring recorded milestones."""
         found = self.ordered
-        return [
-            Segment(a, b, MILESTONES[MILESTONES.index(a.name) + 1 : MILESTONES.index(b.name)])
-            for a, b in zip(found, found[1:], strict=False)
-        ]
+        return [Segment(a, b, MILESTONES[MILESTONES.index(a.name) + 1 : MILESTONES.index(b.name)]) for a, b in pairwise(found)]
 
     @property
     def first(self) -> Milestone | None:
@@ -110,34 +109,47 @@ class Outage:
         """Take in a milestone; see the rules on which of several of one name counts."""
         if milestone.run and milestone.run not in self.runs:
             self.runs.append(milestone.run)
-        if milestone.name not in self.milestones or (milestone.name in _LAST_COUNTS and not self.complete):
+        known = self.milestones.get(milestone.name)
+        # A service is proven when it is at the last workstation that the same proof asked.
+        same_proof = known is not None and milestone.name == "service_proven" and (known.run, known.play) == (milestone.run, milestone.play)
+        if known is None or same_proof or (milestone.name in _LAST_COUNTS and not self.complete):
             self.milestones[milestone.name] = milestone
+
+    def is_followed_by(self, milestone: Milestone) -> bool:
+        """Whether this milestone begins another outage: the service was proven, and later something began again."""
+        proven = self.milestones.get("service_proven")
+        return proven is not None and milestone.name in _BEGINNINGS and milestone.at > proven.at
 
 
 def milestones(incident: Incident) -> list[Milestone]:
     """Return the journal's milestones in the journal's order; the time in the data counts before the line's own."""
     found = []
-    for event in incident.of("milestone"):
+    plays: dict[str, int] = {}
+    for event in incident.of("play_begin", "milestone"):
+        if event.event == "play_begin":
+            plays[event.run] = event.line
+            continue
         at = parse_time(event.data.get("at")) or event.at
         if event.name in MILESTONES and at is not None:
-            found.append(Milestone(event.name, at, str(event.data.get("detail") or ""), event.run, event.line))
+            found.append(Milestone(event.name, at, str(event.data.get("detail") or ""), event.run, event.line, plays.get(event.run, 0)))
     return found
 
 
 def outages(incident: Incident) -> list[Outage]:
     """Group the milestones into outages.
 
-    Runs that continue or repeat a recovery belong to the outage that they repair. A new outage begins when the service of
-    the one before was proven and a milestone from before a proof appears again.
+    Runs that continue or repeat a recovery belong to the outage that they repair, and so does what is measured again about it
+    afterwards. A new outage begins when something began after the proof of the one before.
     """
     found: list[Outage] = []
     for milestone in milestones(incident):
-        early = MILESTONES.index(milestone.name) < _PROVEN
-        begins = milestone.name in ("fault", "detected", "declared", "recovery_started")
-        if not found or (found[-1].complete and early and begins):
+        if not found or found[-1].is_followed_by(milestone):
             found.append(Outage())
         found[-1].add(milestone)
     return found
+
+
+NO_FIGURES = ("kind", "artifact", "artifacts", "sha256", "summary", "shortened")
 
 
 @dataclass(frozen=True)
@@ -160,21 +172,8 @@ def figures(incident: Incident, runs: list[str] | None = None) -> list[Figure]:
     for event in incident.of("measured"):
         if runs is not None and event.run not in runs:
             continue
-        for key, value in _flat(event.data):
-            found.append(Figure(key, value, event))
+        found += [Figure(key, value, event) for key, value in event.data.items() if key not in NO_FIGURES]
     return found
-
-
-def _flat(data: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for key, value in data.items():
-        if not above and key in ("kind", "artifact", "sha256"):
-            continue
-        if isinstance(value, dict):
-            rows += _flat(value, f"{above}{key}.")
-        else:
-            rows.append((f"{above}{key}", value))
-    return rows
 
 
 def last_number(found: list[Figure], *keys: str) -> Figure | None:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from . import narrative, plot
 from .evidence import examine
-from .incident import Event, Incident, ReportError, dicts, number, parse_time, read, texts
+from .incident import Event, Incident, Play, ReportError, dicts, number, parse_time, read, texts
 from .outage import MILESTONES, Figure, Outage, figures, last_number, outages
 from .plan import Plan, clauses_of, read_plan
 from .text import Words, zone
@@ -142,8 +142,28 @@ def timeline(incident: Incident) -> list[TimelineRow]:
 
 
 @dataclass(frozen=True)
+class StepRow:
+    """A task in the procedure, or one that was skipped on several hosts in a row."""
+
+    task: Event
+    hosts: tuple[str, ...]
+
+
+def step_rows(play: Play) -> list[StepRow]:
+    """Put a task that was skipped on one host after the other into one row; every other task has a row of its own."""
+    rows: list[StepRow] = []
+    for task in play.tasks:
+        last = rows[-1] if rows else None
+        if last and task.result == last.task.result == "skipped" and task.name == last.task.name:
+            rows[-1] = StepRow(last.task, (*last.hosts, task.host))
+        else:
+            rows.append(StepRow(task, (task.host,)))
+    return rows
+
+
+@dataclass(frozen=True)
 class ManualStep:
-    """A step of a person: asked, and answered or not."""
+    """A step of a person: asked, and answered or not; a claim that proved wrong is asked again and makes a row of its own."""
 
     asked: Event | None
     done: Event | None
@@ -164,8 +184,9 @@ def manual_steps(incident: Incident) -> list[ManualStep]:
             steps.append(ManualStep(event, None))
             continue
         for index, step in enumerate(steps):
-            if step.done is None and step.asked and (step.asked.run, step.asked.name) == (event.run, event.name):
-                steps[index] = ManualStep(step.asked, event)
+            asked = step.asked
+            if step.done is None and asked and (asked.run, asked.name, asked.host) == (event.run, event.name, event.host):
+                steps[index] = ManualStep(asked, event)
                 break
         else:
             steps.append(ManualStep(None, event))
@@ -176,12 +197,26 @@ def pairs(value: Any) -> list[tuple[str, str]]:
     """Return a mapping as sorted pairs of texts."""
     if not isinstance(value, dict):
         return []
-    return sorted((str(key), ", ".join(texts(item)) if not isinstance(item, dict) else json.dumps(item, ensure_ascii=False)) for key, item in value.items())
+
+    def shown(item: Any) -> str:
+        return json.dumps(item, ensure_ascii=False, sort_keys=True) if isinstance(item, dict) else ", ".join(texts(item))
+
+    return sorted((str(key), shown(item)) for key, item in value.items())
 
 
 def artifacts(event: Event) -> list[str]:
     """Return the paths of the artefacts that a line names."""
     return [str(item["path"]) for item in dicts(event.data.get("artifacts")) if item.get("path")]
+
+
+def said(event: Event, *keys: str) -> list[tuple[str, str]]:
+    """Return what a task's data or its loop's items say under these keys, as (item, text)."""
+    found: list[tuple[str, str]] = []
+    for part in (event.data, *dicts(event.data.get("items"))):
+        label = str(part.get("item") or "") if part is not event.data else ""
+        for key in keys:
+            found += [(label, text) for text in texts(part.get(key))]
+    return found
 
 
 def claim_checked(event: Event) -> bool | None:
@@ -223,6 +258,9 @@ def context(incident: Incident, words: Words, plan: Plan, zone_name: str) -> dic
         "parse_time": parse_time,
         "pairs": pairs,
         "artifacts": artifacts,
+        "step_rows": step_rows,
+        "said": said,
+        "findings_of": lambda task: [one for part in (task.data, *dicts(task.data.get("items"))) for one in dicts(part.get("findings"))],
         "claim_checked": claim_checked,
         "missing_names": lambda names: [words("m_" + name) for name in names],
         "result_words": lambda counts: [f"{count} {words.or_raw('r_', result)}" for result, count in counts.items()],

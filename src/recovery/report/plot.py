@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from .outage import Milestone, Outage, Segment
+from .outage import MILESTONES, Milestone, Outage, Segment
 from .text import Words
 from .workload import Client, Series, moment
 
@@ -51,9 +51,7 @@ def _text(x: float, y: float, content: str, *, size: float = 11, anchor: str = "
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str = RULE, width: float = 1, dash: str = "") -> str:
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
-    return (
-        f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}" stroke="{colour}" stroke-width="{_n(width)}"{dashes}/>'
-    )
+    return f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}" stroke="{colour}" stroke-width="{_n(width)}"{dashes}/>'
 
 
 def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
@@ -105,9 +103,7 @@ def _columns(frame: Frame, data: Series, rates: Sequence[float], base: float, sc
     return "".join(path)
 
 
-def workload(
-    words: Words, data: Series, clients: Sequence[Client], outage: Outage | None, width: int, title: str, name: str
-) -> Markup:
+def workload(words: Words, data: Series, clients: Sequence[Client], outage: Outage | None, width: int, title: str, name: str) -> Markup:
     """Draw acknowledged transactions above the base line, failed ones below, the outage shaded, milestones numbered.
 
     Below the plot every workstation has a lane in which its gaps in service are dark.
@@ -137,7 +133,8 @@ def workload(
     value = 0.0
     while value <= top_value + step / 2:
         y = base - value * scale
-        parts += [_line(frame.left, y, width - frame.right, y), _text(frame.left - 6, y + 4, words.count(value), anchor="end", colour=MUTED)]
+        parts.append(_line(frame.left, y, width - frame.right, y))
+        parts.append(_text(frame.left - 6, y + 4, words.count(value), anchor="end", colour=MUTED))
         value += step
     parts.append(f'<path d="{_columns(frame, data, good, base, scale)}" fill="{GOOD}"/>')
     parts.append(f'<path d="{_columns(frame, data, bad, base, -bad_scale)}" fill="{BAD}"/>')
@@ -227,6 +224,4 @@ def _piece(words: Words, frame: Frame, segment: Segment, start: datetime) -> lis
 
 def colour_index(segment: Segment) -> int:
     """Which of the segment colours a segment has: by the milestone that ends it."""
-    from .outage import MILESTONES
-
     return MILESTONES.index(segment.end.name) - 1

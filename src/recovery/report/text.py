@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 
-from .incident import ReportError
+from .incident import ReportError, parse_time
 
 LANGUAGES = ("zh", "en")
 CATALOGUE = Path(__file__).with_name("strings.yml")
@@ -119,26 +119,34 @@ class Words:
         """A size in bytes with its rounded decimal unit."""
         if octets < 1000:
             return f"{int(octets)} B"
-        value, unit = octets, "B"
-        for unit in ("kB", "MB", "GB", "TB"):
+        value = octets
+        for unit in ("kB", "MB", "GB"):
             value /= 1000
             if value < 1000:
-                break
-        return f"{value:.1f} {unit} ({int(octets):,} B)"
+                return f"{value:.1f} {unit} ({int(octets):,} B)"
+        return f"{value / 1000:.1f} TB ({int(octets):,} B)"
 
     def figure(self, key: str, value: Any) -> str:
-        """A measured figure with the unit that its name says (`_s` seconds, `bytes` a size, `_at` a time)."""
-        name = key.rsplit(".", 1)[-1]
+        """A measured figure with the unit that its name says (`_s` and `seconds` seconds, `_ms`, `bytes` a size, `_at` a time)."""
         if value is None:
             return self("not_measured")
         if isinstance(value, bool):
             return self("yes") if value else self("no")
         if isinstance(value, int | float):
-            if name.endswith(("_s", "_seconds")):
-                return self.duration(float(value))
-            if "bytes" in name and float(value) >= 0:
-                return self.size(float(value))
-            return self.count(float(value))
+            return self._unit_of(key, float(value))
         if isinstance(value, list):
-            return ", ".join(str(item) for item in value)
-        return str(value)
+            return ", ".join(self.figure(key, item) for item in value) or self("none")
+        if isinstance(value, dict):
+            inner = key if key == "seconds" else ""
+            return " · ".join(f"{name} {self.figure(inner or name, item)}" for name, item in value.items()) or self("none")
+        at = parse_time(value) if key.endswith(("_at", "start", "end", "_to")) else None
+        return f"{self.date(at)} {self.precise(at)}" if at else str(value)
+
+    def _unit_of(self, key: str, value: float) -> str:
+        if key.endswith(("_s", "seconds")):
+            return self.duration(value)
+        if key.endswith("_ms"):
+            return f"{self.count(value)} ms"
+        if "bytes" in key and value >= 0:
+            return self.size(value)
+        return self.count(value)

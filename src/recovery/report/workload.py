@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from .incident import Incident, dicts, number, parse_time
+from .incident import Event, Incident, dicts, number, parse_time
 
 KIND = "client-summary"
+READERS = ("client_log",)
 NAMED = re.compile(r"client-summary-(?P<host>[^/]+)\.json$")
 
 
@@ -39,6 +39,7 @@ class Client:
     failed: int | None
     gaps: tuple[Gap, ...]
     per_second: tuple[tuple[int, int, int], ...]
+    line: int = 0  # of the journal, where no log is at hand
 
     @property
     def longest(self) -> Gap | None:
@@ -71,9 +72,9 @@ def _per_second(summary: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
     rows = summary.get("per_second")
     for row in rows if isinstance(rows, list) else []:
         if isinstance(row, list | tuple) and len(row) >= 3:
-            second, good, bad = (number(value) for value in row[:3])
+            second, good, bad = parse_time(row[0]), number(row[1]), number(row[2])
             if second is not None and good is not None and bad is not None:
-                yield int(second), int(good), int(bad)
+                yield int(second.timestamp()), int(good), int(bad)
 
 
 def _total(summary: Mapping[str, Any], *names: str) -> int | None:
@@ -93,33 +94,56 @@ def from_summary(summary: Mapping[str, Any], host: str, source: str) -> Client:
         before = seconds.get(second, (0, 0))
         seconds[second] = (before[0] + good, before[1] + bad)
     return Client(
-        host=str(summary.get("host") or summary.get("client") or host),
+        host=str(summary.get("workstation") or summary.get("host") or host),
         source=source,
-        acknowledged=_total(summary, "acknowledged", "acked", "ok"),
-        failed=_total(summary, "failed", "errors"),
+        acknowledged=_total(summary, "ok", "acknowledged"),
+        failed=_total(summary, "failed"),
         gaps=tuple(sorted(_gaps(summary), key=lambda gap: gap.start)),
         per_second=tuple((second, *seconds[second]) for second in sorted(seconds)),
     )
 
 
-def _named(incident: Incident) -> Iterator[tuple[str, str]]:
-    """Yield (artefact, host) as the journal names them, then as the files are named."""
+def _artifacts(event: Event) -> list[str]:
+    named = [str(item["path"]) for item in dicts(event.data.get("artifacts")) if isinstance(item.get("path"), str)]
+    return named + ([event.data["artifact"]] if isinstance(event.data.get("artifact"), str) else [])
+
+
+def _named(incident: Incident) -> Iterator[tuple[str, str, bool]]:
+    """Yield (artefact, host, whether it must hold a summary): as the journal names them, then as the files are named."""
     for event in incident.of("note", "measured", "task"):
-        if event.data.get("kind") == KIND and isinstance(event.data.get("artifact"), str):
-            yield event.data["artifact"], event.host
+        kind = event.data.get("kind") == KIND
+        if kind or event.data.get("action") in READERS:
+            for name in _artifacts(event):
+                if kind or name.endswith("result.json"):
+                    yield name, event.host, kind
     folder = incident.directory / "artifacts"
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         match = NAMED.search(path.name)
         if match:
-            yield f"artifacts/{path.name}", match["host"]
+            yield f"artifacts/{path.name}", match["host"], True
+
+
+def _summaries(content: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the summaries in a file: itself one, or the result of a task that read one at each workstation."""
+    if not isinstance(content, dict):
+        return
+    if isinstance(content.get("per_second"), list) or isinstance(content.get("gaps"), list):
+        yield content
+        return
+    for part in (content, *dicts(content.get("results"))):
+        if isinstance(part.get("summary"), dict):
+            yield part["summary"]
 
 
 def read_clients(incident: Incident) -> tuple[list[Client], list[Unreadable]]:
-    """Read every client's log; of several for one workstation the last counts when it covers the earlier ones."""
+    """Read every client's log; of several for one workstation the last counts when it covers the earlier ones.
+
+    For a workstation whose log is not in the incident, the gap that a proof of the database measured from it stands in.
+    """
     clients: list[Client] = []
     unreadable: list[Unreadable] = []
     seen: set[str] = set()
-    for source, host in _named(incident):
+    for source, host, needed in _named(incident):
         if source in seen:
             continue
         seen.add(source)
@@ -127,17 +151,31 @@ def read_clients(incident: Incident) -> tuple[list[Client], list[Unreadable]]:
         if path is None:
             unreadable.append(Unreadable(source, "missing"))
             continue
+        match = NAMED.search(path.name)
         try:
-            summary = json.loads(path.read_bytes())
+            content = json.loads(path.read_bytes())
+            found = [from_summary(one, host or (match["host"] if match else path.stem), source) for one in _summaries(content)]
         except (ValueError, OSError, RecursionError):
+            found, needed = [], True
+        if needed and not found:
             unreadable.append(Unreadable(source, "unreadable"))
-            continue
-        if not isinstance(summary, dict):
-            unreadable.append(Unreadable(source, "unreadable"))
-            continue
-        match = NAMED.search(Path(source).name)
-        clients.append(from_summary(summary, host or (match["host"] if match else Path(source).stem), source))
-    return _latest(clients), unreadable
+        clients += found
+    clients = _latest(clients)
+    known = {client.host for client in clients}
+    clients += [client for client in _measured(incident) if client.host not in known]
+    return sorted(clients, key=lambda client: (client.host, client.source)), unreadable
+
+
+def _measured(incident: Incident) -> list[Client]:
+    """The longest gap of each workstation as `measured` events give it; a later figure replaces an earlier one."""
+    found: dict[str, Client] = {}
+    for event in incident.of("measured"):
+        given = event.data.get("service_gaps")
+        for host, gap in given.items() if isinstance(given, dict) else []:
+            start = parse_time(gap.get("start")) if isinstance(gap, dict) else None
+            if start is not None:
+                found[host] = Client(str(host), "", None, None, (Gap(start, parse_time(gap.get("end"))),), (), event.line)
+    return list(found.values())
 
 
 def _latest(clients: Sequence[Client]) -> list[Client]:
@@ -145,7 +183,7 @@ def _latest(clients: Sequence[Client]) -> list[Client]:
     for client in clients:
         kept = [other for other in kept if not (other.host == client.host and _covers(client, other))]
         kept.append(client)
-    return sorted(kept, key=lambda client: (client.host, client.source))
+    return kept
 
 
 def _covers(later: Client, earlier: Client) -> bool:
