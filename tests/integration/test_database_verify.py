@@ -1,108 +1,19 @@
-"""A sound cluster passes, a damaged one is found by name: a real PostgreSQL 15, really damaged."""
+"""A sound cluster passes; what its pages cannot show is found by name: a real PostgreSQL 15, really wrong."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import pwd
-import shutil
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from recovery.database import manifest as manifests
-from recovery.database import measure
 from recovery.database.verify import prove
 from recovery.database.verify_request import request_from
 from recovery.database.verify_session import Address
-from support.cluster import BIN, MANIFEST_SUBJECT, PAGE, Cluster, damage
-
-pytestmark = pytest.mark.skipif(not (BIN / "postgres").exists() or os.geteuid() != 0, reason="needs root and postgresql-15")
-
-RULE = {
-    "code": "invoices-add-up",
-    "sentence_en": "Every invoice is the sum of its charges.",
-    "sql": "SELECT i.id, i.total FROM invoice i LEFT JOIN (SELECT visit_id, sum(amount) total FROM charge GROUP BY 1) c USING (visit_id)"
-    " WHERE i.total IS DISTINCT FROM c.total",
-}
-OPTIONS: dict[str, Any] = {
-    "live": False,
-    "critical_tables": ["patient", "visit", "charge"],
-    "business_rules": [RULE],
-    "heartbeat": {"table": "heartbeat", "column": "at"},
-    "newest_rows": [{"table": "visit", "column": "opened_at"}, {"table": "charge", "column": "charged_at"}],
-    "client_transactions": {"table": "client_transaction", "column": "committed_at"},
-    "acknowledged": {"ward-1": {"ranges": [[1, 600]], "unknown": []}, "outpatient-1": {"ranges": [[1, 300], [302, 600]], "unknown": [301]}},
-}
-
-
-def as_postgres(work: Callable[[], Any]) -> Any:
-    """Do something with the rights of postgres, whom the server knows."""
-    os.seteuid(pwd.getpwnam("postgres").pw_uid)
-    try:
-        return work()
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture(scope="module")
-def template() -> Iterator[tuple[Cluster, dict[str, Any]]]:
-    """A sound cluster, stopped, and the manifest of what it holds; in a directory that postgres may enter, unlike pytest's."""
-    root = Path(tempfile.mkdtemp(prefix="recovery-test-"))
-    root.chmod(0o711)
-    try:
-        yield make_template(root)
-    finally:
-        shutil.rmtree(root)
-
-
-def make_template(root: Path) -> tuple[Cluster, dict[str, Any]]:
-    """Make the cluster and take its manifest."""
-    cluster = Cluster.create(root / "template")
-    cluster.start()
-    subject = manifests.Subject.parse({**MANIFEST_SUBJECT, "port": Cluster.PORT, "socket": str(cluster.socket)})
-    taken = as_postgres(lambda: measure.capture(subject, label="test", repository="local", stanza="his"))
-    cluster.stop()
-    return cluster, taken
-
-
-@pytest.fixture
-def cluster(template: tuple[Cluster, dict[str, Any]]) -> Iterator[Cluster]:
-    """A copy to damage; it is running."""
-    copy = template[0].copy(template[0].root.parent / "copy")
-    copy.start()
-    yield copy
-    copy.stop()
-    shutil.rmtree(copy.root)
-
-
-@pytest.fixture
-def proof(cluster: Cluster, template: tuple[Cluster, dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """Prove the copy, fully unless told; options may be added."""
-
-    def run(**options: Any) -> dict[str, Any]:
-        asked = {"depth": "full", "manifest": template[1], "data_directory": str(cluster.data), **OPTIONS, **options}
-        return prove(Address("his", Cluster.PORT, str(cluster.socket)), request_from(asked))
-
-    return run
-
-
-def found(result: dict[str, Any], code: str, *words: str) -> bool:
-    """Return whether a finding of this code names all of these words."""
-    return any(
-        finding["code"] == code and finding["severity"] == "stop" and all(word in finding["message"] for word in words)
-        for finding in result["findings"]
-    )
-
-
-def told(result: dict[str, Any]) -> str:
-    """Return what a failing assertion should show."""
-    return f"{result['verdict']}: {[(f['code'], f['message']) for f in result['findings']]}"
-
+from support.cluster import BIN, Cluster
+from support.proof import OPTIONS, found, told
 
 # ---- a sound cluster ----
 
@@ -174,119 +85,6 @@ def test_a_sound_cluster_passes_under_load(cluster: Cluster, proof: Callable[...
             thread.join()
     assert [result["verdict"] for result in results] == ["PASS"] * 3, [told(result) for result in results]
     assert next(written) > 20
-
-
-# ---- damage on the disk ----
-
-
-def flip(page: int, offset: int) -> Callable[[bytearray], None]:
-    """Return a change of one byte."""
-
-    def change(content: bytearray) -> None:
-        content[page * PAGE + offset] ^= 0x40
-
-    return change
-
-
-@pytest.mark.parametrize("relation", ["charge", "charge_pkey", "charge_visit", "patient_mrn_key", "toast of report", "pg_class"])
-def test_a_flipped_bit_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]], relation: str) -> None:
-    if relation == "toast of report":
-        relation = cluster.sql("SELECT reltoastrelid::regclass::text FROM pg_class WHERE relname = 'report'")[0][0]
-    path = cluster.file(relation)
-    cluster.sql("CHECKPOINT")
-    cluster.stop()
-    damage(path, flip(path.stat().st_size // PAGE - 1, 8000))
-    cluster.start()
-    result = proof()
-    assert result["verdict"] == "FAIL", told(result)
-    # A damaged catalogue cannot name its own file: then the file is told.
-    assert found(result, "page-checksums", relation) or found(result, "page-checksums", path.name), told(result)
-
-
-def test_a_flipped_bit_in_a_file_map_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]]) -> None:
-    path = cluster.file("charge")
-    cluster.stop()
-    damage(path.with_name(path.name + "_vm"), flip(0, 24))
-    cluster.start()
-    result = proof()
-    assert found(result, "page-checksums", "charge", "vm"), told(result)
-
-
-def test_a_flipped_bit_in_another_database_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]]) -> None:
-    (name,) = cluster.sql("SELECT pg_relation_filepath('pg_proc')", database="postgres")[0]
-    path = cluster.data / name
-    cluster.stop()
-    damage(path, flip(5, 6000))
-    cluster.start()
-    result = proof()
-    assert found(result, "page-checksums", "database postgres"), told(result)
-
-
-def test_a_page_that_is_only_damaged_on_the_disk_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]]) -> None:
-    cluster.sql("SELECT count(*) FROM patient; CHECKPOINT")
-    damage(cluster.file("patient"), flip(3, 5000))  # the server still holds the sound page in memory
-    result = proof()
-    assert found(result, "page-checksums", "patient", "block 3"), told(result)
-
-
-@pytest.mark.parametrize("depth", ["quick", "full"])
-@pytest.mark.parametrize("relation", ["charge", "patient_pkey"])
-def test_a_cut_file_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]], relation: str, depth: str) -> None:
-    path = cluster.file(relation)
-    cluster.stop()
-    os.truncate(path, path.stat().st_size - 5 * PAGE)
-    cluster.start()
-    result = proof(depth=depth)
-    assert found(result, "file-lengths", relation), told(result)
-
-
-def test_a_table_cut_behind_the_catalogues_back_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]]) -> None:
-    path = cluster.file("invoice")
-    cluster.stop()
-    os.truncate(path, path.stat().st_size - PAGE)
-    cluster.start()
-    cluster.sql("UPDATE pg_class SET relpages = relpages - 1 WHERE relname = 'invoice'")
-    result = proof()
-    assert found(result, "unique-keys", "invoice"), told(result)
-
-
-@pytest.mark.parametrize("depth", ["quick", "full"])
-def test_a_missing_file_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]], depth: str) -> None:
-    path = cluster.file("invoice")
-    cluster.stop()
-    path.unlink()
-    cluster.start()
-    result = proof(depth=depth)
-    assert found(result, "file-lengths", "invoice", "missing"), told(result)
-
-
-def test_a_zeroed_page_is_found(cluster: Cluster, proof: Callable[..., dict[str, Any]]) -> None:
-    path = cluster.file("charge")
-    cluster.stop()
-
-    def zero(content: bytearray) -> None:
-        content[7 * PAGE : 8 * PAGE] = bytes(PAGE)
-
-    damage(path, zero)
-    cluster.start()
-    result = proof()
-    assert found(result, "unique-keys", "charge"), told(result)
-    assert found(result, "manifest", "charge", "missing"), told(result)
-
-
-@pytest.mark.parametrize(("one", "other"), [("charge_pkey", "charge_visit"), ("patient", "visit"), ("patient_pkey", "visit_pkey")])
-def test_swapped_files_are_found(cluster: Cluster, proof: Callable[..., dict[str, Any]], one: str, other: str) -> None:
-    first, second = cluster.file(one), cluster.file(other)
-    cluster.stop()
-    aside = first.with_name("aside")
-    first.rename(aside)
-    second.rename(first)
-    aside.rename(second)
-    cluster.start()
-    result = proof()
-    assert result["verdict"] == "FAIL", told(result)
-    for name in (one, other):
-        assert any(found(result, code, name) for code in ("heaps", "indexes", "unique-keys", "rows-readable")), told(result)
 
 
 # ---- damage with right checksums: what a page cannot show ----
