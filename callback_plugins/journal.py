@@ -164,7 +164,7 @@ class CallbackModule(CallbackBase):
     @_guarded
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """Journal a host that did not answer."""
-        self._journal(result, "unreachable")
+        self._journal(result, "unreachable", ignored=bool(getattr(result.task, "ignore_unreachable", False)))
 
     @_guarded
     def v2_runner_on_skipped(self, result: Any) -> None:

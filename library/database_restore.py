@@ -13,6 +13,7 @@ description:
     checksums are compared, replays the write-ahead log to the target and lets the result answer on a private socket only.
     The old cluster's files are not touched, whatever the backup turns out to be.
   - V(swap) sets the old cluster aside by renaming it, gives its place to the staged one and starts the service.
+  - V(fence) stops the server of this host and keeps it from starting, for a restore that takes place on another host.
   - V(finish) notes that the service was proven. V(abandon) gives up a staged cluster. V(rollback) puts the cluster that was kept
     aside back into its place. V(release) deletes clusters kept aside, each by name.
   - Each step can be killed at any moment; the same call then continues. Clause RCV-1 of the plan.
@@ -33,7 +34,7 @@ options:
     description: The step.
     type: str
     required: true
-    choices: [stage, swap, finish, abandon, rollback, release]
+    choices: [fence, stage, swap, finish, abandon, rollback, release]
   decision:
     description: The approved plan of action, as M(database_assess) returned it.
     type: dict
@@ -130,7 +131,9 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
     if given["verb"] == "swap":
         aside = restore.swap()
         return {"aside": aside, "opened_at": restore.opened_at}
-    if given["verb"] == "finish":
+    if given["verb"] == "fence":
+        restore.fence()
+    elif given["verb"] == "finish":
         restore.finish()
     elif given["verb"] == "abandon":
         wayback.abandon(cluster, procedure)
@@ -146,7 +149,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **options.COMMON_ARGUMENTS,
-            "verb": {"type": "str", "required": True, "choices": ["stage", "swap", "finish", "abandon", "rollback", "release"]},
+            "verb": {"type": "str", "required": True, "choices": ["fence", "stage", "swap", "finish", "abandon", "rollback", "release"]},
             "decision": {"type": "dict", "default": {}},
             "request": {"type": "dict", "default": {}},
             "wal_sources": {"type": "list", "elements": "str", "default": []},

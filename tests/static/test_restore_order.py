@@ -59,7 +59,8 @@ def test_the_steps_were_found() -> None:
     [
         (("target_lock", "CHECK"), ("database_assess", "CHECK")),
         (("database_assess", "CHECK"), ("approval", "DECIDE")),
-        (("approval", "DECIDE"), ("database_restore stage", "SAFETY")),
+        (("approval", "DECIDE"), ("database_restore fence", "SAFETY")),
+        (("database_restore fence", "SAFETY"), ("database_restore stage", "SAFETY")),
         (("database_restore stage", "SAFETY"), ("database_verify", "SAFETY")),
         (("database_verify", "SAFETY"), ("database_restore swap", "RUN")),
         (("database_restore swap", "RUN"), ("database_verify", "VERIFY")),
@@ -91,9 +92,9 @@ def test_before_anybody_agreed_the_runbook_only_looks() -> None:
     assert [str(step.task) for step in early if step.task.action not in LOOKING | NEUTRAL] == []
 
 
-def test_between_agreement_and_swap_only_the_staging_directory_is_written() -> None:
-    between = [step for step in STEPS if step.phase == "SAFETY"]
-    assert [str(s.task) for s in between if s.what != "database_restore stage" and s.task.action not in LOOKING | NEUTRAL] == []
+def test_between_agreement_and_swap_the_failed_server_is_stopped_and_only_the_staging_directory_is_written() -> None:
+    between = [step for step in STEPS if step.phase == "SAFETY" and step.task.action not in LOOKING | NEUTRAL]
+    assert {step.what for step in between} <= {"database_restore fence", "database_restore stage", "manual_step"}
 
 
 def test_what_is_agreed_is_what_was_assessed_and_what_is_carried_out() -> None:

@@ -103,7 +103,7 @@ class Restore:
         self._make_room()
         was_running = service_active(self.cluster.service) or bool(self.state.get("was_running"))
         self._enter(phase or "staging", was_running=was_running)
-        self._fence()
+        self.fence()
         try:
             if phase != "replayed":
                 self._gather_log(repositories, tails)
@@ -129,7 +129,8 @@ class Restore:
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
             os.chown(directory, owner.pw_uid, owner.pw_gid)
 
-    def _fence(self) -> None:
+    def fence(self) -> None:
+        """Stop the server of this host for good: it does not start again while the fence stands, not even after a power cut."""
         with self.procedure.step("Stop the failed server and keep it from starting again"):
             drop_in = Path(f"/etc/systemd/system/{self.cluster.service}.service.d/recovery-fence.conf")
             text = FENCE_DROP_IN.format(fence=self.cluster.fence)

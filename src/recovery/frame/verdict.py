@@ -53,6 +53,11 @@ def _failure_reason(event: Event) -> str:
     return f"{_who(event)} ({ended})" + (f": {first}" if first else "")
 
 
+def _expected(event: Event) -> bool:
+    """Tell whether a host was out of reach where the runbook reckons with a dead one (ignore_unreachable) and goes on by itself."""
+    return event.get("result") == "unreachable" and bool(_data(event).get("ignored"))
+
+
 def is_rehearsal(events: Iterable[Event]) -> bool:
     """Tell whether the run was in check mode, from its ``run_begin``."""
     return any(event.get("event") == "run_begin" and _data(event).get("check_mode") is True for event in events)
@@ -83,7 +88,7 @@ def judge(events: Iterable[Event]) -> Verdict:
 def _failure(tasks: list[Event], verdicts: list[Event], refusals: list[Event], scope: str) -> Verdict | None:
     if refusals:
         return _verdict(FAIL, f"Refused after something had been changed. {_refusal_reason(refusals[0])}", scope)
-    failed = [event for event in tasks if event.get("result") in ("failed", "unreachable")]
+    failed = [event for event in tasks if event.get("result") in ("failed", "unreachable") and not _expected(event)]
     if failed:
         return _verdict(FAIL, _failure_reason(failed[0]), scope)
     for event in verdicts:
