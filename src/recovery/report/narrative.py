@@ -25,9 +25,12 @@ def paragraph(words: Words, incident: Incident, outages: Sequence[Outage], clien
         parts += _after(words, outage)
         parts += _lost(words, incident, outage)
     parts += [_run(words, run) for run in left]
+    windows = [outage.window() for outage in outages] or [None]
     for client in clients:
-        if client.longest is not None:
-            parts.append(words("n_gap", host=client.host, gap=words.duration(client.longest.seconds)))
+        for window in windows:
+            gap = max((gap for gap in client.gaps_in(window) if gap.seconds), key=lambda gap: gap.seconds or 0.0, default=None)
+            if gap is not None:
+                parts.append(words("n_gap", host=client.host, start=words.time(gap.start), gap=words.duration(gap.seconds)))
     for key, events in (("n_refusals", incident.of("refusal")), ("n_overrides", incident.of("override"))):
         if events:
             parts.append(words(key, count=len(events)))

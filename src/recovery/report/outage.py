@@ -89,6 +89,14 @@ class Outage:
         return (proven.at - fault.at).total_seconds()
 
     @property
+    def down_from(self) -> datetime | None:
+        """When the service went: the fault, else its detection; a later milestone does not say it."""
+        for name in ("fault", "detected"):
+            if name in self.milestones:
+                return self.milestones[name].at
+        return None
+
+    @property
     def down_until(self) -> datetime | None:
         """When the service was back: proven, else up."""
         for name in ("service_proven", "system_up"):

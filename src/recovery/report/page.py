@@ -36,15 +36,15 @@ class OutageView:
     clients: tuple[Client, ...]
 
     @property
+    def watched(self) -> bool:
+        """Whether a workstation's log covers this outage."""
+        return any(client.per_second for client in self.clients)
+
+    @property
     def worst(self) -> tuple[str, Gap] | None:
         """The longest closed gap that overlaps this outage, and where."""
         window = self.outage.window()
-        found = [
-            (client.host, gap)
-            for client in self.clients
-            for gap in client.gaps
-            if gap.end is not None and (window is None or (gap.start <= window[1] and gap.end >= window[0]))
-        ]
+        found = [(client.host, gap) for client in self.clients for gap in client.gaps_in(window) if gap.end is not None]
         return max(found, key=lambda pair: pair[1].seconds or 0.0, default=None)
 
     def last(self, *keys: str) -> Figure | None:
@@ -194,14 +194,14 @@ def manual_steps(incident: Incident) -> list[ManualStep]:
 
 
 def pairs(value: Any) -> list[tuple[str, str]]:
-    """Return a mapping as sorted pairs of texts."""
+    """Return a mapping as pairs of texts, without what is empty."""
     if not isinstance(value, dict):
         return []
 
     def shown(item: Any) -> str:
         return json.dumps(item, ensure_ascii=False, sort_keys=True) if isinstance(item, dict) else ", ".join(texts(item))
 
-    return sorted((str(key), shown(item)) for key, item in value.items())
+    return [(str(key), shown(item)) for key, item in value.items() if item not in (None, "", [], {})]
 
 
 def artifacts(event: Event) -> list[str]:

@@ -125,11 +125,10 @@ def workload(words: Words, data: Series, clients: Sequence[Client], outage: Outa
     lanes = base + depth + 14
     bottom = lanes + 18 * len(clients)
     parts: list[str] = []
-    start = outage.first.at.timestamp() if outage and outage.first else None
-    until = outage.down_until if outage else None
-    if start is not None:
-        stop = until.timestamp() if until else high
-        parts.append(_rect(frame.x(start), top, frame.x(stop) - frame.x(start), bottom - top, SHADE))
+    if outage and outage.down_from:
+        start = frame.x(outage.down_from.timestamp())
+        stop = frame.x(outage.down_until.timestamp() if outage.down_until else high)
+        parts.append(_rect(start, top, stop - start, bottom - top, SHADE))
     value = 0.0
     while value <= top_value + step / 2:
         y = base - value * scale

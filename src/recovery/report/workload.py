@@ -41,6 +41,12 @@ class Client:
     per_second: tuple[tuple[int, int, int], ...]
     line: int = 0  # of the journal, where no log is at hand
 
+    def gaps_in(self, window: tuple[datetime, datetime] | None) -> list[Gap]:
+        """The gaps that touch a time, all of them without one."""
+        if window is None:
+            return list(self.gaps)
+        return [gap for gap in self.gaps if gap.start <= window[1] and (gap.end is None or gap.end >= window[0])]
+
     @property
     def longest(self) -> Gap | None:
         """The longest closed gap."""
