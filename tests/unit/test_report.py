@@ -168,6 +168,17 @@ def test_steps_inside_a_module_stand_in_the_procedure_with_their_times(whole: Pa
     assert "pgbackrest --stanza=his --repo=2 --pg1-path=" in text
 
 
+def test_the_parts_of_a_proof_stand_in_the_procedure_with_their_verdicts(tmp_path: Path) -> None:
+    build = Builder(tmp_path)
+    build.begin()
+    build.play(5, "VERIFY", "Prove")
+    checks = [{"check": "The server answers", "verdict": "PASS", "took_s": 0.1}, {"check": "Every key leads to a row", "verdict": "FAIL"}]
+    build.task("Prove the database", "failed", after={"checks": checks, "depth": "quick"})
+    text = Text(rendered(tmp_path)).text
+    assert re.search(r"The server answers\s+PASS\s+0\.1 s", text) and re.search(r"Every key leads to a row\s+FAIL", text)
+    assert "depth: quick" in text and "&#34;check&#34;" not in rendered(tmp_path)
+
+
 def test_overrides_approvals_and_people_are_named(whole: Path) -> None:
     text = Text(rendered(whole)).text
     assert "offsite-older overridden by information-director" in text

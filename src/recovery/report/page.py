@@ -204,6 +204,21 @@ def pairs(value: Any) -> list[tuple[str, str]]:
     return [(str(key), shown(item)) for key, item in value.items() if item not in (None, "", [], {})]
 
 
+def checks_of(task: Event) -> list[dict[str, Any]]:
+    """Return the parts of a proof, each with its question and its verdict."""
+    after = task.data.get("after")
+    return [check for check in dicts(after.get("checks")) if check.get("check")] if isinstance(after, dict) else []
+
+
+def state_of(task: Event, key: str) -> list[tuple[str, str]]:
+    """Return what a task found (`before`) or left (`after`), without the parts of a proof, which have lines of their own."""
+    state = task.data.get(key)
+    shown_elsewhere = key == "after" and bool(checks_of(task))
+    return pairs(
+        {name: value for name, value in state.items() if not (shown_elsewhere and name == "checks")} if isinstance(state, dict) else None
+    )
+
+
 def artifacts(event: Event) -> list[str]:
     """Return the paths of the artefacts that a line names."""
     return [str(item["path"]) for item in dicts(event.data.get("artifacts")) if item.get("path")]
@@ -259,6 +274,8 @@ def context(incident: Incident, words: Words, plan: Plan, zone_name: str) -> dic
         "pairs": pairs,
         "artifacts": artifacts,
         "step_rows": step_rows,
+        "checks_of": checks_of,
+        "state_of": state_of,
         "said": said,
         "findings_of": lambda task: [one for part in (task.data, *dicts(task.data.get("items"))) for one in dicts(part.get("findings"))],
         "claim_checked": claim_checked,
