@@ -36,6 +36,10 @@ options:
     description: How far to restore, V(latest), V(time:2026-11-21T03:25:00+08:00) or V(backup:LABEL).
     type: str
     default: latest
+  server_only:
+    description: Look only at the server of this host, because another host is to take over from it.
+    type: bool
+    default: false
   heartbeat:
     description: Table and column of a row that is written every second, to say how old the server's data are.
     type: dict
@@ -110,7 +114,7 @@ steps:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options
-from ansible.module_utils.recovery.database.assess import assess
+from ansible.module_utils.recovery.database.assess import assess, assess_server
 from ansible.module_utils.recovery.database.shell import now
 from ansible.module_utils.recovery.database.target import TargetError, parse
 from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
@@ -123,6 +127,7 @@ def main() -> None:
             **options.COMMON_ARGUMENTS,
             "source": {"type": "str", "choices": ["local", "offsite", "removable", "best"], "default": "best"},
             "target": {"type": "str", "default": "latest"},
+            "server_only": {"type": "bool", "default": False},
             "heartbeat": {"type": "dict", "default": {}},
             "override": {"type": "list", "elements": "str", "default": []},
             "override_by": {"type": "str", "default": ""},
@@ -138,18 +143,23 @@ def main() -> None:
         finding = Finding("target-not-understood", "stop", str(error))
         module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
         return
-    wanted = None if given["source"] == "best" else [given["source"]]
-    repositories = options.repositories(given["repositories"], given["ciphers"], given["cluster"]["stanza"], cluster, wanted)
-    if not repositories:
-        finding = Finding(
-            "no-repository",
-            "stop",
-            f"The inventory describes no {given['source']} repository for this database.",
-            remedy="Describe it in database_repositories, or take another source.",
+    if given["server_only"]:
+        assessment = assess_server(cluster, given["heartbeat"] or None)
+    else:
+        wanted = None if given["source"] == "best" else [given["source"]]
+        repositories = options.repositories(given["repositories"], given["ciphers"], given["cluster"]["stanza"], cluster, wanted)
+        if not repositories:
+            finding = Finding(
+                "no-repository",
+                "stop",
+                f"The inventory describes no {given['source']} repository for this database.",
+                remedy="Describe it in database_repositories, or take another source.",
+            )
+            module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
+            return
+        assessment = assess(
+            cluster, repositories, options.tails(given["repositories"]), given["source"], target, given["heartbeat"] or None
         )
-        module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
-        return
-    assessment = assess(cluster, repositories, options.tails(given["repositories"]), given["source"], target, given["heartbeat"] or None)
     blocking, overridden = settle(assessment.findings, given["override"], given["override_by"])
     if module.check_mode:
         # A rehearsal replaces nothing, so a living server is no reason to stop it; the finding says what a real run would do.

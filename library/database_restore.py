@@ -173,7 +173,8 @@ def main() -> None:
         code = getattr(error, "code", "restore-failed")
         finding = Finding(code, "stop", str(error))
         # Failed staging leaves everything as it was found: the same as a refusal, only that it took reading the backup to know.
-        module.fail_json(msg=str(error), refused=given["verb"] == "stage", findings=[finding.as_dict()], before=before, **restore.procedure.as_dict())
+        refused = given["verb"] == "stage"
+        module.fail_json(msg=str(error), refused=refused, findings=[finding.as_dict()], before=before, **restore.procedure.as_dict())
         return
     after = {"kept_aside": [p.name for p in cluster.kept_aside()]}
     changed = bool(restore.procedure.commands) or bool(restore.procedure.steps) or before != after

@@ -258,6 +258,16 @@ def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
     return findings
 
 
+def assess_server(cluster: Cluster, heartbeat: dict[str, str] | None = None) -> Assessment:
+    """Look only at a server that another host is to take over from: as long as it serves, that needs a name."""
+    procedure = Procedure()
+    with procedure.step("Look at the server that another one is to take over from"):
+        state = health(cluster, heartbeat)
+        if not state.serving:
+            procedure.milestone("detected", "the server does not serve")
+    return Assessment([f for f in examine_server(cluster, state, 0) if f.code.startswith("server-")], {}, None, procedure)
+
+
 def assess(
     cluster: Cluster,
     repositories: Mapping[str, Repository],

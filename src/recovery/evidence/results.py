@@ -53,11 +53,21 @@ def entries(task: Task, result: Mapping[str, Any]) -> list[Entry]:
     if len(text) > _WHOLE_FROM:
         attach.append(("result.json", text.encode("utf-8", "backslashreplace")))
         data = {key: _shortened(value) for key, value in data.items()}
+    attach.extend(_summaries(task, (result, *items)))
     made = [Entry("task", host=task.host, name=task.name, result=status, took_s=task.took_s, data=data, attach=attach)]
     for part in (result, *items):
         if "censored" not in part:
             made.extend(_expanded(part, task))
     return made
+
+
+def _summaries(task: Task, parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, bytes]]:
+    """Yield what the users of each workstation saw, second by second: the report plots it, so it is kept whatever its size."""
+    for part in parts:
+        summary = part.get("summary")
+        if task.action.endswith("client_log") and isinstance(summary, Mapping) and "censored" not in part:
+            name = f"client-summary-{summary.get('workstation', task.host)}.json"
+            yield name, json.dumps(summary, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
 
 
 def _kept(result: Mapping[str, Any]) -> dict[str, Any]:
