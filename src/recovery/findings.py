@@ -34,9 +34,7 @@ class Finding:
         return asdict(self)
 
 
-def settle(
-    findings: Iterable[Finding], override: Sequence[str] = (), override_by: str = ""
-) -> tuple[list[Finding], list[dict[str, str]]]:
+def settle(findings: Iterable[Finding], override: Sequence[str] = (), override_by: str = "") -> tuple[list[Finding], list[dict[str, str]]]:
     """Split findings into those that block and those that a named person accepted.
 
     An override without a name accepts nothing; a ``stop`` cannot be overridden.
