@@ -58,11 +58,12 @@ def test_a_runbook_begins_with_what_it_is_for(path: Path) -> None:
     assert re.match(r"\A(---\n)?# \S.{20,}", path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", RUNBOOKS, ids=short)
+CHANGING = [path for path in RUNBOOKS if {"SAFETY", "RUN", "RELEASE"} & {part["phase"] for part in parts(path)}]
+
+
+@pytest.mark.parametrize("path", CHANGING, ids=short)
 def test_what_changes_something_locks_its_target_first(path: Path) -> None:
     plays = load(path)
-    if not {"SAFETY", "RUN"} & {part["phase"] for part in parts(path)}:
-        pytest.skip("changes nothing")
     met = [task for play in plays for task in play_tasks(play, path) if not role_files(task.data)]
     assert met
     assert met[0].action == "target_lock", f"the first task is {met[0]}"
