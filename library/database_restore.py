@@ -114,7 +114,7 @@ from ansible.module_utils.recovery.database.errors import RestoreError
 from ansible.module_utils.recovery.database.restore import Restore
 from ansible.module_utils.recovery.database.shell import CommandError
 from ansible.module_utils.recovery.database.target import parse
-from ansible.module_utils.recovery.findings import Finding
+from ansible.module_utils.recovery.findings import Finding, refusal_text
 
 
 def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
@@ -171,10 +171,14 @@ def main() -> None:
         said = carry_out(given, restore)
     except (RestoreError, CommandError) as error:
         code = getattr(error, "code", "restore-failed")
-        finding = Finding(code, "stop", str(error))
+        finding = Finding(
+            code, "stop", str(error), remedy=getattr(error, "remedy", "") or "Repair the cause and run the same command again."
+        )
         # Failed staging leaves everything as it was found: the same as a refusal, only that it took reading the backup to know.
         refused = given["verb"] == "stage"
-        module.fail_json(msg=str(error), refused=refused, findings=[finding.as_dict()], before=before, **restore.procedure.as_dict())
+        module.fail_json(
+            msg=refusal_text([finding]), refused=refused, findings=[finding.as_dict()], before=before, **restore.procedure.as_dict()
+        )
         return
     after = {"kept_aside": [p.name for p in cluster.kept_aside()]}
     changed = bool(restore.procedure.commands) or bool(restore.procedure.steps) or before != after

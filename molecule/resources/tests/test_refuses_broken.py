@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from hospital import BIN, INCIDENTS, PROJECT, Ran, fingerprint, lab, recovery
+from hospital import BIN, DATA, INCIDENTS, PROJECT, Ran, fingerprint, lab, recovery
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +60,25 @@ def test_a_damaged_file_in_a_backup_is_found_before_the_old_state_is_touched() -
     """It takes reading every byte: in SAFETY, beside what is left of the database, which stays as it was."""
     with broken("backup-bit-rot", "local", "data"):
         ran = recovery("database_restore", "-e", "source=local")
-    assert ran.status in (2, 4), ran.output
-    assert ran.verdict in ("FAIL", "NOT-RUN")
+    refused(ran, "backup-damaged")
     assert not [line for line in ran.journal if line["event"] == "play_begin" and line["phase"] == "RUN"], "the swap was reached"
-    assert "could not be read whole" in ran.output or "backup-damaged" in ran.codes
+
+
+def test_the_wrong_passphrase() -> None:
+    refused(
+        recovery("database_restore", "-e", "source=local", "-e", "vault_pgbackrest_local_cipher=not-the-passphrase"), "wrong-passphrase"
+    )
+
+
+def test_a_host_with_another_major_version() -> None:
+    cluster = {"name": "his", "stanza": "his", "version": "14", "data_directory": DATA, "config_directory": "/etc/postgresql/15/main"}
+    cluster |= {"service": "postgresql@15-main", "port": 5432, "address": "10.20.10.11", "cluster": "main"}
+    refused(recovery("database_restore", "-e", "source=local", "-e", json.dumps({"database_cluster": cluster})), "other-version")
+
+
+def test_a_time_that_names_no_zone() -> None:
+    ran = recovery("database_restore", "-e", "source=local", "-e", "target=time:2026-11-21T03:25:00")
+    assert (ran.status, ran.codes) == (4, {"target-not-understood"}), ran.output
 
 
 def test_a_repository_that_is_lost() -> None:

@@ -28,7 +28,7 @@ from .cluster import (
     wait_for_answer,
     write_state,
 )
-from .errors import RestoreError, replay_failure, unreadable
+from .errors import ANOTHER_BACKUP, ANOTHER_MOMENT, RestoreError, replay_failure, unreadable
 from .logtail import collect_tail, fetch_script
 from .pgbackrest import Repository
 from .shell import CommandError, Procedure, now, psql
@@ -181,7 +181,7 @@ class Restore:
             try:
                 self.procedure.run(command, user=OWNER)
             except CommandError as error:
-                raise RestoreError(unreadable(error, self.decision["backup"], source.name), "backup-damaged") from error
+                raise RestoreError(unreadable(error, self.decision["backup"], source.name), "backup-damaged", ANOTHER_BACKUP) from error
 
     def _same_system(self) -> bool:
         found = control_data(self.cluster, self.cluster.data).get("Database system identifier", "")
@@ -277,8 +277,9 @@ class Restore:
                 raise RestoreError(
                     f"Replay ended at {staged.end_lsn}, before the newest write-ahead log at hand ({needed.name()} begins at "
                     f"{format_lsn(needed.start())}): what was acknowledged in between would be lost. The old cluster's files have not been "
-                    "touched. Take another source (-e source=best), or accept the loss by naming the moment (-e target=time:...).",
+                    "touched.",
                     "replay-short",
+                    ANOTHER_MOMENT,
                 )
 
     def _describe(self, directory: Path) -> Staged:
