@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import re
@@ -71,11 +72,16 @@ def ensure(lab: Lab, topology: Topology, pulled: Collection[str] = ()) -> list[s
 
 
 def _lay(lab: Lab, cable: Cable) -> None:
-    spaces = [lab.namespace(port.node) for port in (cable.a, cable.b)]
-    run(
-        ["ip", "link", "add", cable.a.name, "netns", spaces[0], "type", "veth", "peer", "name", cable.b.name, "netns", spaces[1]],
-        doing=f"Laying the cable {cable.name}",
-    )
+    def end(port: Port) -> list[str]:
+        return ["name", port.name, "address", hardware_address(port), "netns", lab.namespace(port.node)]
+
+    run(["ip", "link", "add", *end(cable.a), "type", "veth", "peer", *end(cable.b)], doing=f"Laying the cable {cable.name}")
+
+
+def hardware_address(port: Port) -> str:
+    """Return a port's own address, the same whenever its cable is laid again: what neighbours remember of it stays true."""
+    digest = hashlib.sha256(f"{port.node}:{port.name}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
 def bring_up(lab: Lab, topology: Topology, port: Port) -> None:
