@@ -129,6 +129,7 @@ def measure() -> dict[str, Any]:
             say(f"    a hospital of scale {SCALE} boots and is protected")
             bench.lab("down")
             bench.lab("up", "--scale", SCALE, timeout=3600)
+            bench.lab("workload", "start", "--rate", "2")
             bench.recovery("database_backup_setup")
             bench.recovery("database_backup", "-e", "repository=local")
             bench.incidents.mkdir(parents=True, exist_ok=True)
