@@ -112,6 +112,8 @@ steps:
   elements: dict
 """
 
+from dataclasses import replace
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options
 from ansible.module_utils.recovery.database.assess import assess, assess_server
@@ -160,10 +162,13 @@ def main() -> None:
         assessment = assess(
             cluster, repositories, options.tails(given["repositories"]), given["source"], target, given["heartbeat"] or None
         )
-    blocking, overridden = settle(assessment.findings, given["override"], given["override_by"])
     if module.check_mode:
-        # A rehearsal replaces nothing, so a living server is no reason to stop it; the finding says what a real run would do.
-        blocking = [f for f in blocking if f.code != "server-healthy"]
+        # A rehearsal replaces nothing, so a living server is no reason to stop it; the warning says what a real run would do.
+        assessment.findings = [
+            replace(f, severity="warning", message=f"{f.message} A real run would be refused.") if f.code == "server-healthy" else f
+            for f in assessment.findings
+        ]
+    blocking, overridden = settle(assessment.findings, given["override"], given["override_by"])
     result = {
         "changed": False,
         "findings": [f.as_dict() for f in assessment.findings],

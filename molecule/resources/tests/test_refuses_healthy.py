@@ -25,10 +25,11 @@ def test_an_override_without_a_name_is_none() -> None:
     assert started() == before
 
 
-def test_a_rehearsal_asks_nobody_and_changes_nothing() -> None:
+def test_a_rehearsal_says_what_a_real_run_would_do_asks_nobody_and_changes_nothing() -> None:
     before = started()
     ran = recovery("database_restore", "-e", "source=local", "--check")
-    assert ran.status == 4, ran.output
+    assert ran.status == 0, ran.output
+    assert "rehearsal" in ran.output and "A real run would be refused" in ran.output
     assert not [line for line in ran.journal if line["event"] in ("approval_requested", "lock_taken")]
     assert started() == before
     remember("refused", {"started": before})
