@@ -18,6 +18,7 @@ from .shell import CommandError, run
 from .wal import SEGMENT, Segment, parse_history
 
 CRYPTO_ERROR = 95
+INFO_ERROR = 99  # `info` itself succeeds, and tells in its answer that the repository could not be read
 SSH = """\
 #!/bin/sh
 # The way to the repository: one connection for all questions, if it is open.
@@ -155,12 +156,15 @@ class Repository:
 
     def contents(self) -> Contents:
         """Return what ``info`` says of the stanza. Raises CommandError when the repository cannot be read."""
-        answer = json.loads(self.ask("info", "--output=json") or "[]")
+        # With a wrong passphrase pgBackRest puts what it deciphered into its message, control characters and all.
+        answer = json.loads(self.ask("info", "--output=json") or "[]", strict=False)
         entry = next((e for e in answer if e.get("name") == self.stanza), None)
         if entry is None:
             return Contents(1, "the repository has no such stanza", (), {}, "")
         archives = entry.get("archive") or []
         repo_status = (entry.get("repo") or [{}])[0].get("status", entry["status"])
+        if int(repo_status["code"]) == INFO_ERROR:
+            raise CommandError(self.command("info"), INFO_ERROR, str(repo_status["message"]))
         return Contents(
             status_code=int(repo_status["code"]),
             status=str(repo_status["message"]),
@@ -245,8 +249,10 @@ def explain(error: CommandError) -> tuple[str, str]:
     """
     text = error.output
     brief = next((line.strip() for line in text.splitlines() if "ERROR" in line or "unable" in line), text.strip()[-300:])
-    if error.status == CRYPTO_ERROR or "CryptoError" in text or "cipher" in text.lower():
-        return "wrong-passphrase", f"The repository cannot be decrypted with the passphrase in the vault ({brief})."
+    if error.status == CRYPTO_ERROR or "CryptoError" in text or "cipher" in text.lower() or "FormatError" in text:
+        # Deciphered with a wrong passphrase, a catalogue is noise: pgBackRest then complains of its form as often as of its cipher.
+        said = f"The repository cannot be deciphered with the passphrase in the vault, or its catalogue is damaged ({brief})."
+        return "wrong-passphrase", said
     unreachable = ("timed out", "Connection refused", "No route to host", "Could not resolve", "Connection closed", "unreachable")
     if error.status == 124 or any(sign in text for sign in unreachable):
         return "repository-unreachable", f"The repository cannot be reached ({brief})."
