@@ -195,7 +195,10 @@ class Repository:
         """Return the files that a backup says it holds: name -> {size, reference, repo-size, checksum}."""
         parser = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=(), interpolation=None, strict=False)
         parser.optionxform = str  # type: ignore[assignment, method-assign]
-        parser.read_string(self.ask("repo-get", f"backup/{self.stanza}/{label}/backup.manifest"))
+        try:
+            parser.read_string(self.ask("repo-get", f"backup/{self.stanza}/{label}/backup.manifest"))
+        except configparser.Error as error:
+            raise ValueError(f"the list of files of backup {label} is damaged") from error
         defaults = {key: json.loads(value) for key, value in parser["target:file:default"].items()}
         return {name: {**defaults, **json.loads(value)} for name, value in parser["target:file"].items()}
 
