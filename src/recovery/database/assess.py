@@ -137,7 +137,7 @@ def examine(repository: Repository, cluster: Cluster, target: Target, tail: str 
         code, sentence = explain(error)
         stop(Finding(code, "stop", f"{repository.name}: {sentence}", remedy=others))
     except (ValueError, KeyError) as error:
-        stop(Finding("backup-damaged", "stop", f"{repository.name}: its catalogue does not parse ({error!r}).", remedy=others))
+        stop(Finding("backup-damaged", "stop", f"{repository.name}: its catalogue is damaged and cannot be read ({error}).", remedy=others))
     return candidate
 
 
