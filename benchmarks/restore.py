@@ -111,7 +111,7 @@ def proofs(bench: Bench) -> dict[str, Series]:
     """Measure the full proof against raw pg_amcheck, on the same running database."""
 
     def amcheck() -> float:
-        return bench.on_database("pg_amcheck --heapallindexed --jobs=2 his", "postgres")[0]
+        return bench.on_database("/usr/lib/postgresql/15/bin/pg_amcheck --heapallindexed --jobs=2 his", "postgres")[0]
 
     def full() -> float:
         bench.recovery("database_verify", "-e", "depth=full")

@@ -17,18 +17,21 @@ SUITE = "bookworm"
 PACKAGES = (
     "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-psycopg2", "iproute2", "iputils-ping", "nftables",
     "ethtool", "netcat-openbsd", "rsync", "procps", "ca-certificates", "locales", "postgresql-15", "pgbackrest",
+    "mariadb-server", "mariadb-backup", "orthanc", "orthanc-postgresql", "dcmtk", "restic", "barman", "barman-cli",
 )  # fmt: skip
 # What a host of the hospital is not: it has no console to log in at, no package updates, no default database.
 MASKED = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
     "fstrim.timer", "getty@tty1.service", "console-getty.service", "systemd-pstore.service",
-    "systemd-resolved.service", "systemd-timesyncd.service", "systemd-logind.service",
+    "systemd-resolved.service", "systemd-timesyncd.service", "systemd-logind.service", "barman.timer", "cron.service",
 )  # fmt: skip
+# Installed everywhere, at work only where a host's role enables them.
+DISABLED = ("mariadb.service", "orthanc.service")
 REMOVED = ("etc/resolv.conf", "etc/hostname", "etc/machine-id", "var/lib/dbus/machine-id", "usr/sbin/policy-rc.d")
 DEFAULT_CLUSTER = ("etc/postgresql/15", "var/lib/postgresql/15")  # the package makes one where it can
 SSHD = "PasswordAuthentication no\nPermitRootLogin no\nUseDNS no\nAllowUsers recovery\nHostKey /etc/ssh/ssh_host_ed25519_key\n"
-RECIPE_VERSION = 5
-BUILD_MEGABYTES = 2500
+RECIPE_VERSION = 6
+BUILD_MEGABYTES = 3500
 Say = Callable[[str], None]
 
 
@@ -39,7 +42,7 @@ def cache_root() -> Path:
 
 def key() -> str:
     """Return what the image depends on, as a short digest."""
-    recipe = repr((SUITE, PACKAGES, MASKED, REMOVED, SSHD, RECIPE_VERSION))
+    recipe = repr((SUITE, PACKAGES, MASKED, DISABLED, REMOVED, SSHD, RECIPE_VERSION))
     return hashlib.sha256(recipe.encode()).hexdigest()[:12]
 
 
@@ -138,6 +141,8 @@ def _furnish(root: Path) -> None:
         path = root / "etc/systemd/system" / unit
         path.unlink(missing_ok=True)
         path.symlink_to("/dev/null")
+    for unit in DISABLED:
+        run(["chroot", root, "systemctl", "disable", "--quiet", unit], doing=f"Disabling {unit}")
     for directory in DEFAULT_CLUSTER:
         shutil.rmtree(root / directory, ignore_errors=True)
     with (root / "etc/postgresql-common/createcluster.conf").open("a", encoding="utf-8") as configuration:
