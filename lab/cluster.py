@@ -18,15 +18,15 @@ from lab.topology import Node, parse
 
 HIS = Path(__file__).with_name("his")
 HIS_IN_HOST = "usr/local/lib/his"
-# The programs of a host by its role: lab/<programs>/install.sh ROLE makes it what it is.
-PROGRAMS = {"laboratory": "lis", "images": "pacs"}
+# The programs of a host by its role: lab/<programs>/install.sh ROLE makes it what it is. Names and clients of lab/his are on every host.
+PROGRAMS = {"laboratory": ("lis",), "images": ("pacs",), "workstation": ("his", "pacs")}
 DATA, CONFIGURATION = "var/lib/postgresql/15/main", "etc/postgresql/15/main"
 SEED_HOST = "seed"
 SEED_TIMEOUT_S = 3600
 # What decides what the database holds: a change in anything else does not call for a new seed.
 SEED_PARTS = ("seed.sh", "common.sh", "names.tsv", "schema", "seed")
 KEPT_CLUSTERS = 3
-INSTALLED_ROLES = ("database", "spare", "application", "workstation", *PROGRAMS)
+INSTALLED_ROLES = ("database", "spare", "application", *PROGRAMS)
 WORKSHOP = {
     "segments": {"bench": {"network": "10.20.99.0/24"}},
     "control": {"name": "control", "ports": {"eth0": "10.20.99.250/24"}},
@@ -121,7 +121,7 @@ def furnish(lab: Lab, node: Node, root: Path, seeded: Path | None) -> None:
     marker = lab.host_dir(node.name) / "furnished"
     if marker.exists():
         return
-    for programs in {"his", PROGRAMS.get(node.role, "his")}:
+    for programs in {"his", *PROGRAMS.get(node.role, ())}:
         target = root / "usr/local/lib" / programs
         shutil.copytree(HIS.with_name(programs), target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     if node.role == "database" and seeded is not None:
@@ -155,8 +155,8 @@ def _lay_down(seeded: Path, root: Path, disk: Path) -> None:
 def install(lab: Lab, node: Node) -> None:
     """Run lab/his/install.sh on a host that has not had it yet."""
     marker = lab.host_dir(node.name) / "installed"
-    script = f"/usr/local/lib/{PROGRAMS.get(node.role, 'his')}/install.sh"
     if marker.exists() or node.role not in INSTALLED_ROLES:
         return
-    host.execute(lab, node.name, ["/bin/bash", script, node.role])
+    for programs in PROGRAMS.get(node.role, ("his",)):
+        host.execute(lab, node.name, ["/bin/bash", f"/usr/local/lib/{programs}/install.sh", node.role])
     marker.touch()
