@@ -1,4 +1,4 @@
-"""Run the benchmarks and write their results: ``python -m benchmarks.run [frame boot restore]``.
+"""Run the benchmarks and write their results: ``python -m benchmarks.run [PART ...]``.
 
 Everything is measured in one run, so that the ratios belong to one machine in one mood.
 """
@@ -14,11 +14,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import boot, frame, restore
+from benchmarks import boot, frame, offsite, restore
 from benchmarks.measure import PROJECT, BenchmarkError, machine, say
 
 RESULTS = PROJECT / "benchmarks" / "results"
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"frame": frame.measure, "boot": boot.measure, "restore": restore.measure}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "frame": frame.measure,
+    "boot": boot.measure,
+    "restore": restore.measure,
+    "restore-large": restore.large,
+    "offsite": offsite.measure,
+}
 
 
 def commit() -> str:
