@@ -15,7 +15,7 @@ NAME = "bench-offsite"
 SCALE = os.environ.get("BENCH_OFFSITE_SCALE", "500m")
 RATE_MBIT = int(os.environ.get("BENCH_OFFSITE_MBIT", "100"))
 RAW = (
-    f"pgbackrest --no-config --stanza=his --repo1-host=10.20.90.11 --repo1-host-user=offsite_reader "
+    "pgbackrest --no-config --stanza=his --repo1-host=10.20.90.11 --repo1-host-user=offsite_reader "
     "--repo1-host-config=/etc/pgbackrest/pgbackrest.conf --repo1-path=/srv/offsite/pgbackrest"
 )
 REPEATS = int(os.environ.get("BENCH_OFFSITE_REPEATS", "3"))
