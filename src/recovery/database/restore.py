@@ -69,6 +69,8 @@ class Restore:
         self.runtime = Path(runtime)
         self.procedure = Procedure()
         self.slots: list[str] = []
+        self.restore_options: list[str] = []
+        self.fetch = "wal-fetch"
 
     # ---- state ------------------------------------------------------------------------------------------------
 
@@ -118,9 +120,12 @@ class Restore:
                     self._start_private()
         except (RestoreError, CommandError):
             # Killed, a recovery is continued; failed, it leaves things as they were found.
-            abandon(self.cluster, self.procedure)
+            self._give_up()
             raise
         return self._describe(self.cluster.staging)
+
+    def _give_up(self) -> None:
+        abandon(self.cluster, self.procedure)
 
     def _make_room(self) -> None:
         """A disk that was replaced is empty: make the directories that every cluster of this host lives in."""
@@ -176,7 +181,8 @@ class Restore:
                 f"--process-max={jobs}",
                 *delta,
                 *options,
-                f'--recovery-option=restore_command={self.runtime}/wal-fetch %f "%p"',
+                *self.restore_options,
+                f'--recovery-option=restore_command={self.runtime}/{self.fetch} %f "%p"',
             )
             try:
                 self.procedure.run(command, user=OWNER)
@@ -323,18 +329,7 @@ class Restore:
         if phase in ("replayed", "swapping"):
             with self.procedure.step("Close the staged cluster in good order"):
                 if postmaster_pid(staging) is not None:
-                    stop = [
-                        str(self.cluster.binaries / "pg_ctl"),
-                        "stop",
-                        "-D",
-                        str(staging),
-                        "-m",
-                        "fast",
-                        "-w",
-                        "-s",
-                        "-t",
-                        "300",
-                    ]
+                    stop = [str(self.cluster.binaries / "pg_ctl"), "stop", "-D", str(staging), "-m", "fast", "-w", "-s", "-t", "300"]
                     self.procedure.run(stop, user=OWNER)
                 if staging.exists():
                     self._forget_recovery_settings(staging)
