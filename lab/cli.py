@@ -212,18 +212,20 @@ app.add_typer(clinical, name="workload")
 @clinical.command("start")
 @in_sentences
 def workload_start(
-    rate: Annotated[float | None, typer.Option(help="Transactions a second on each workstation.")] = None, name: Name = None
+    rate: Annotated[float | None, typer.Option(help="Transactions a second on each workstation.")] = None,
+    system: Annotated[str, typer.Option(help=f"With which system: {', '.join(workload.SYSTEMS)}.")] = "his",
+    name: Name = None,
 ) -> None:
     """Start clinical work on every workstation."""
     lab = Lab.named(name)
     lab.require()
-    out.print(f"Clinical work runs on {', '.join(workload.start(lab, rate))}", markup=False)
+    out.print(f"Clinical work runs on {', '.join(workload.start(lab, rate, system))}", markup=False)
 
 
 @clinical.command("stop")
 @in_sentences
 def workload_stop(name: Name = None) -> None:
-    """Stop it."""
+    """Stop all of it."""
     lab = Lab.named(name)
     lab.require()
     out.print(f"Clinical work stopped on {', '.join(workload.stop(lab))}", markup=False)
@@ -231,11 +233,13 @@ def workload_stop(name: Name = None) -> None:
 
 @clinical.command("status")
 @in_sentences
-def workload_status(name: Name = None) -> None:
+def workload_status(
+    system: Annotated[str, typer.Option(help=f"With which system: {', '.join(workload.SYSTEMS)}.")] = "his", name: Name = None
+) -> None:
     """Show, as JSON, whether it runs and what the workstations' own logs sum up to."""
     lab = Lab.named(name)
     lab.require()
-    out.print_json(data=workload.status(lab))
+    out.print_json(data=workload.status(lab, system))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lab.topology import Node, parse
 HIS = Path(__file__).with_name("his")
 HIS_IN_HOST = "usr/local/lib/his"
 # The programs of a host by its role: lab/<programs>/install.sh ROLE makes it what it is. Names and clients of lab/his are on every host.
-PROGRAMS = {"laboratory": ("lis",), "images": ("pacs",), "workstation": ("his", "pacs")}
+PROGRAMS = {"laboratory": ("lis",), "images": ("pacs",), "workstation": ("his", "lis", "pacs")}
 DATA, CONFIGURATION = "var/lib/postgresql/15/main", "etc/postgresql/15/main"
 SEED_HOST = "seed"
 SEED_TIMEOUT_S = 3600

@@ -1,4 +1,4 @@
-"""The clinical work at the workstations: starts and stops the unit his-workload there."""
+"""The clinical work at the workstations: starts and stops the units his-workload and lis-workload there."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from lab import host
 from lab.errors import LabError
 from lab.state import Lab
 
-UNIT = "his-workload.service"
-SETTINGS = "/etc/default/his-workload"
+SYSTEMS = ("his", "lis")
 
 
 def _workstations(lab: Lab) -> list[str]:
@@ -21,16 +20,23 @@ def _workstations(lab: Lab) -> list[str]:
     return names
 
 
-def start(lab: Lab, rate: float | None) -> list[str]:
-    """Start clinical work on every workstation (``rate`` transactions a second each); return where."""
+def _unit(system: str) -> str:
+    if system not in SYSTEMS:
+        raise LabError(f"There is no work with {system!r}.", f"Systems: {', '.join(SYSTEMS)}.")
+    return f"{system}-workload.service"
+
+
+def start(lab: Lab, rate: float | None, system: str = "his") -> list[str]:
+    """Start work with a system on every workstation (``rate`` transactions a second each); return where."""
+    unit = _unit(system)
     names = _workstations(lab)
 
     def begin(name: str) -> None:
         if rate is not None:
-            host.execute(lab, name, ["sh", "-c", f"cat >{SETTINGS}"], stdin=f"RATE={rate:g}\n")
-        host.execute(lab, name, ["systemctl", "restart", UNIT])
-        if not _running(lab, name):
-            raise LabError(f"The clinical work on {name} does not start.", f"See: lab exec {name} -- journalctl -u {UNIT}")
+            host.execute(lab, name, ["sh", "-c", f"cat >/etc/default/{system}-workload"], stdin=f"RATE={rate:g}\n")
+        host.execute(lab, name, ["systemctl", "restart", unit])
+        if not _running(lab, name, unit):
+            raise LabError(f"The clinical work on {name} does not start.", f"See: lab exec {name} -- journalctl -u {unit}")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(begin, names))
@@ -41,22 +47,23 @@ def stop(lab: Lab) -> list[str]:
     """Stop clinical work everywhere; return where."""
     names = _workstations(lab)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda name: host.execute(lab, name, ["systemctl", "stop", UNIT]), names))
+        list(pool.map(lambda name: host.execute(lab, name, ["systemctl", "stop", *map(_unit, SYSTEMS)]), names))
     return names
 
 
-def _running(lab: Lab, name: str) -> bool:
-    return host.execute(lab, name, ["systemctl", "is-active", UNIT], check=False).stdout.strip() == "active"
+def _running(lab: Lab, name: str, unit: str) -> bool:
+    return host.execute(lab, name, ["systemctl", "is-active", unit], check=False).stdout.strip() == "active"
 
 
-def status(lab: Lab) -> dict[str, dict[str, Any]]:
+def status(lab: Lab, system: str = "his") -> dict[str, dict[str, Any]]:
     """Return, for every workstation, whether it works and what its own log sums up to."""
+    unit = _unit(system)
     found: dict[str, dict[str, Any]] = {}
     for name in _workstations(lab):
-        summary = host.execute(lab, name, ["/usr/local/bin/his-client", "summary"], check=False).stdout
+        summary = host.execute(lab, name, [f"/usr/local/bin/{system}-client", "summary"], check=False).stdout
         try:
             figures = json.loads(summary)
         except json.JSONDecodeError:
             figures = {}
-        found[name] = {"running": _running(lab, name), **(figures if isinstance(figures, dict) else {})}
+        found[name] = {"running": _running(lab, name, unit), **(figures if isinstance(figures, dict) else {})}
     return found

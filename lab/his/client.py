@@ -21,10 +21,11 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -177,7 +178,9 @@ class Workstation:
         return answer
 
 
-def run(workstation: Workstation, rate: float, threads: int, seed: int, seconds: float | None) -> None:
+def run(
+    workstation: Workstation, rate: float, threads: int, seed: int, seconds: float | None, mix: Mapping[str, int] = MappingProxyType(MIX)
+) -> None:
     """Work at ``rate`` transactions a second, spread over threads, until stopped (TERM) or for ``seconds``.
 
     While the service is away each thread tries again after RETRY_S, in turn, however low the rate is.
@@ -185,7 +188,7 @@ def run(workstation: Workstation, rate: float, threads: int, seed: int, seconds:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    kinds, weights = list(MIX), list(MIX.values())
+    kinds, weights = list(mix), list(mix.values())
 
     def work(number: int) -> None:
         choose = random.Random(f"{seed}/{workstation.name}/{number}")  # noqa: S311 - a reproducible mix, not a secret

@@ -1,0 +1,157 @@
+"""The laboratory information system's application: HTTP and JSON on one side, the database on the other.
+
+    POST /specimen | /result | /control     {"workstation", "seq", "draw", ...} -> {"ok": true, ...}
+    GET  /specimen/<id>                     its requested tests and their results
+    GET  /health                            200 when the database is usable, else 503
+
+Status 200: committed. 400: refused, nothing written. 409: this workstation used that seq before. 503: the database is away; the
+transaction may or may not have been committed. Run as ``python3 -m lis.app``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+from lis.database import DatabaseUnavailableError, RefusedError, Sessions
+
+log = logging.getLogger("lis")
+PORT = 8081
+Reply = tuple[int, dict[str, Any]]
+
+SPECIMEN = """
+insert into specimen (mrn, kind, collected_at) values (concat('M', lpad(1 + {draw} % 5000, 8, '0')),
+    elt(1 + {draw} % 5, 'serum', 'plasma', 'blood', 'urine', 'swab'), now(6) - interval 20 minute);
+set @made = last_insert_id();
+insert into requested_test (specimen_id, test_id) select @made, 1 + ({draw} + seq * 11) % 60 from seq_1_to_2;
+"""
+# The next test that waits, or those of one specimen. Skipping what another session holds keeps two of them from waiting for each other.
+RESULT = """
+set @made = {specimen}, @requested = null;
+select id into @requested from requested_test where status = 'waiting' and (@made = 0 or specimen_id = @made)
+    order by id limit 1 for update skip locked;
+insert into result (requested_test_id, instrument_id, value, flag)
+    select d.id, t.instrument_id, t.low + {draw} % 100 * (t.high - t.low) / 100, 'normal'
+      from requested_test d join test t on t.id = d.test_id where d.id = @requested;
+update requested_test set status = 'done' where id = @requested;
+"""
+CONTROL = """
+insert into quality_control (instrument_id, level, deviation, accepted)
+    values (1 + {draw} % 10, 1 + {draw} % 3, {draw} % 240 / 100 - 1.2, true);
+set @made = last_insert_id();
+"""
+TRANSACTIONS = {"specimen": SPECIMEN, "result": RESULT, "control": CONTROL}
+RECORD = "insert into client_transaction (workstation, seq, kind) values ('{workstation}', {seq}, '{kind}');"
+NAME = re.compile(r"[A-Za-z0-9-]{1,40}")
+
+
+class Service:
+    """What the application does, apart from HTTP."""
+
+    def __init__(self) -> None:
+        """Open no session yet."""
+        self.sessions = Sessions()
+
+    def transact(self, kind: str, request: dict[str, Any]) -> Reply:
+        """Carry out one laboratory transaction and its client number, together or not at all."""
+        workstation, seq = request.get("workstation"), request.get("seq")
+        numbers = {"seq": seq, "draw": request.get("draw", 0), "specimen": request.get("specimen", 0)}
+        if not isinstance(workstation, str) or not NAME.fullmatch(workstation) or not all(isinstance(n, int) for n in numbers.values()):
+            return 400, {"ok": False, "error": "A transaction names its workstation (text), seq and draw (whole numbers)."}
+        script = (TRANSACTIONS[kind] + RECORD).format(workstation=workstation, kind=kind, **numbers)
+        try:
+            with self.sessions.session() as session:
+                rows = session.ask(f"start transaction; {script} commit; select @made;")
+        except RefusedError as error:
+            return (409 if "client_once" in str(error) else 400), {"ok": False, "error": str(error)}
+        return 200, {"ok": True, kind: int(rows[-1][0])}
+
+    def read(self, path: list[str]) -> Reply:
+        """Answer a GET."""
+        with self.sessions.session() as session:
+            if path == ["health"]:
+                return 200, {"ok": session.ask("select @@read_only;") == [["0"]]}
+            if len(path) == 2 and path[0] == "specimen" and path[1].isdigit():
+                rows = session.ask(
+                    "select d.id, d.status, coalesce(r.value, '') from requested_test d left join result r on r.requested_test_id = d.id "
+                    f"where d.specimen_id = {int(path[1])} order by d.id;"  # noqa: S608 - a number
+                )
+                return 200, {"ok": True, "tests": [{"id": int(i), "status": status, "value": value} for i, status, value in rows]}
+        return 404, {"ok": False, "error": f"There is nothing at /{'/'.join(path)}."}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One workstation's connection, kept open between requests."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = 60
+    service: ClassVar[Service]
+
+    def do_POST(self) -> None:
+        """Carry out a transaction."""
+        kind = self.path.strip("/")
+        try:
+            request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
+        except ValueError:
+            request = None
+        if kind not in TRANSACTIONS or not isinstance(request, dict):
+            self._reply(400, {"ok": False, "error": f"Say one of {', '.join(TRANSACTIONS)}, with a JSON object."})
+        else:
+            self._answer(lambda: self.service.transact(kind, request))
+
+    def do_GET(self) -> None:
+        """Read."""
+        self._answer(lambda: self.service.read(self.path.strip("/").split("/")))
+
+    def _answer(self, work: Any) -> None:
+        try:
+            status, body = work()
+        except DatabaseUnavailableError as error:
+            status, body = 503, {"ok": False, "error": str(error)}
+        self._reply(status, body)
+
+    def _reply(self, status: int, body: dict[str, Any]) -> None:
+        content = json.dumps(body, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep the journal free of a line for each request; the workstations keep that log."""
+
+
+def beat(service: Service, source: str) -> None:
+    """Write a heartbeat row each second while the database is there: the finest measure of what a restore has lost."""
+    due = time.monotonic()
+    while True:
+        try:
+            with service.sessions.session() as session:
+                session.ask(f"insert into heartbeat (source) values ('{source}');")  # noqa: S608 - this host's name
+        except (DatabaseUnavailableError, RefusedError) as error:
+            log.warning("No heartbeat was written: %s", error)
+        due = max(due + 1.0, time.monotonic())
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def main() -> None:
+    """Serve until stopped."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    Handler.service = Service()
+    threading.Thread(target=beat, args=(Handler.service, socket.gethostname()), name="heartbeat", daemon=True).start()
+    ThreadingHTTPServer.daemon_threads = True
+    with ThreadingHTTPServer(("", PORT), Handler) as server:
+        log.info("The laboratory information system listens on port %d.", PORT)
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The MariaDB engine: the same verbs, decisions and result shapes as recovery.database, carried out with MariaDB's own tools."""
