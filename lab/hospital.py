@@ -74,7 +74,7 @@ def _make(lab: Lab, topology: Topology, base: Path, seeded: Path | None, say: Sa
     say(f"Lab {lab.name}: keys, cables, disks")
     keys.ensure(lab, topology)
     broken = read_json(lab.faults) or []
-    pulled = [entry["parameters"]["cable"] for entry in broken if entry["fault"] == "link-down"]
+    pulled = network.pulled_cables(lab)
     for node in network.ensure(lab, topology, pulled):
         if node in topology.hosts:
             host.power_cut(lab, node)  # it lives in a network that nobody can name any more
@@ -82,6 +82,8 @@ def _make(lab: Lab, topology: Topology, base: Path, seeded: Path | None, say: Sa
         if entry["fault"] == "link-slow":
             network.shape(lab, topology.cable(entry["parameters"]["cable"]), entry["parameters"]["rate"])
     off = [entry["parameters"]["host"] for entry in broken if entry["fault"] == "power-cut"]
+    for name in off:
+        network.darken(lab, name)
     booting = [name for name in topology.hosts if name not in off]
     say(f"Lab {lab.name}: booting {', '.join(booting)}")
     with ThreadPoolExecutor(4) as pool:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab import disks, keys
+from lab import disks, keys, network
 from lab.errors import LabError
 from lab.state import Lab
 from lab.system import children, identify, in_network, launch, run
@@ -59,6 +59,7 @@ def _give_identity(lab: Lab, topology: Topology, node: Node, root: Path) -> None
     (root / "etc/hostname").write_text(f"{node.name}\n", encoding="ascii")
     (root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="ascii")
     names = "".join(f"{other.address} {name}\n" for name, other in topology.nodes.items())
+    names += "".join(f"{address.partition('/')[0]} {name}\n" for name, address in topology.services.items())
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{names}", encoding="ascii")
     key = keys.host_key(lab, node.name)
     for source, target, mode in (
@@ -143,6 +144,7 @@ def power_on(lab: Lab, topology: Topology, node: Node, base: Path) -> None:
     clear_remains(lab, node.name)
     root = ensure_root(lab, topology, node, base)
     binds = ensure_disks(lab, topology, node, root)
+    network.light(lab, topology, node)
     command: list[str | Path] = [
         "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--settings=no",
         "--directory", root,
@@ -259,6 +261,7 @@ def clear_remains(lab: Lab, host: str) -> None:
     A container outlives the systemd-nspawn that started it, if that was killed.
     """
     _kill_members(lab, host)
+    network.darken(lab, host)
     lab.record(host).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         (NSPAWN_PROPAGATE / lab.machine(host)).rmdir()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.state import Lab
-from lab.system import run
-from lab.topology import Cable, Port, Topology
+from lab.system import read_json, run
+from lab.topology import Cable, Node, Port, Topology
 
 BRIDGE = "switch"
 TIMER_HZ = 250
@@ -100,6 +100,30 @@ def pull(lab: Lab, cable: Cable) -> None:
     """Take both ends of a cable down."""
     for port in (cable.a, cable.b):
         _batch(lab.namespace(port.node), [f"link set dev {port.name} down"])
+
+
+def darken(lab: Lab, node: str) -> None:
+    """Let the ports of a host without power carry nothing; the addresses that it had given itself are gone with it."""
+    if lab.namespace(node) not in namespaces_present():
+        return
+    for name in interfaces(lab, node):
+        if name != "lo":
+            run(["ip", "-n", lab.namespace(node), "link", "set", "dev", name.partition("@")[0], "down"], check=False)
+    run(["ip", "-n", lab.namespace(node), "address", "flush", "secondary"], check=False)
+
+
+def light(lab: Lab, topology: Topology, node: Node) -> None:
+    """Bring up the ports of a host that gets power, but for those whose cable a fault holds down."""
+    pulled = pulled_cables(lab)
+    for cable in topology.cables.values():
+        for port in (cable.a, cable.b):
+            if port.node == node.name and cable.name not in pulled:
+                bring_up(lab, topology, port)
+
+
+def pulled_cables(lab: Lab) -> list[str]:
+    """Return the cables that a fault holds down."""
+    return [entry["parameters"]["cable"] for entry in read_json(lab.faults) or [] if entry["fault"] == "link-down"]
 
 
 def rate_bits(text: str) -> float:

@@ -83,6 +83,7 @@ class Topology:
     segments: Mapping[str, str]
     nodes: Mapping[str, Node]
     cables: Mapping[str, Cable]
+    services: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def hosts(self) -> dict[str, Node]:
@@ -137,7 +138,8 @@ def parse(data: Mapping[str, Any], disk_sizes: Mapping[str, str] | None = None) 
     for entry in data["cables"]:
         first, second = (Port(*end.split(":")) for end in entry["ends"])
         cables[entry["name"]] = Cable(entry["name"], first, second, entry.get("about", ""))
-    topology = _resized(Topology(segments, nodes, cables), disk_sizes or {})
+    services = {name: str(entry["address"]) for name, entry in data.get("services", {}).items()}
+    topology = _resized(Topology(segments, nodes, cables, services), disk_sizes or {})
     _check(topology, len(data["cables"]))
     return topology
 
@@ -180,6 +182,11 @@ def _check(topology: Topology, written: int) -> None:
             addresses[str(interface.ip)] = f"{node.name}:{name}"
             if Port(node.name, name) not in used:
                 problems.append(f"no cable is plugged into {node.name}:{name}")
+    for name, address in topology.services.items():
+        service = str(ipaddress.ip_interface(address).ip)
+        if service in addresses or name in topology.nodes:
+            problems.append(f"the service {name} and {addresses.get(service, name)} have the same name or address {service}")
+        addresses[service] = name
     problems += [
         f"{name!r} is no name for a part of the lab (lower case, at most 15 characters)"
         for name in (*topology.nodes, *topology.segments, *(port.name for port in used))

@@ -12,6 +12,12 @@ cd "$(dirname "$(readlink -f "$0")")"
 role="${1:?Say what this host is: install.sh database|spare|application|workstation}"
 config=/etc/postgresql/15/main
 
+# The address by which the application finds the database, wherever it runs: every database server can hold it, one does.
+service_address() {
+    install -m 644 files/his-service-address.service /etc/systemd/system/his-service-address.service
+    systemctl daemon-reload
+}
+
 case "$role" in
     database)
         if [ ! -d "$config" ]; then
@@ -19,6 +25,8 @@ case "$role" in
             exit 1
         fi
         need=$(configure_cluster "$config")
+        service_address
+        systemctl enable -q --now his-service-address.service
         systemctl enable -q postgresql.service
         if [ -n "$need" ] && systemctl is-active -q postgresql@15-main.service; then
             systemctl "$need" postgresql@15-main.service
@@ -30,6 +38,7 @@ case "$role" in
         fi
         ;;
     spare)
+        service_address
         if [ ! -d "$config" ]; then
             pg_createcluster --locale C.UTF-8 --encoding UTF8 15 main -- --data-checksums --auth-local=peer --auth-host=scram-sha-256 \
                 >/dev/null

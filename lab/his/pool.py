@@ -28,7 +28,7 @@ class DatabaseUnavailableError(Exception):
 class Settings:
     """Where the database may be and how long anything may take, in seconds."""
 
-    hosts: tuple[str, ...] = ("his-db", "drill-1")
+    hosts: tuple[str, ...] = ("his-db-service", "drill-1")
     port: int = 5432
     name: str = "his"
     user: str = "his_app"
@@ -43,7 +43,7 @@ class Settings:
     def from_environment(cls) -> Settings:
         """Read HIS_DB_HOSTS (comma separated, in order of preference), HIS_DB_PORT and HIS_DB_PASSWORD_FILE."""
         password_file = os.environ.get("HIS_DB_PASSWORD_FILE", "")
-        hosts = tuple(host.strip() for host in os.environ.get("HIS_DB_HOSTS", "his-db,drill-1").split(",") if host.strip())
+        hosts = tuple(host.strip() for host in os.environ.get("HIS_DB_HOSTS", "his-db-service,drill-1").split(",") if host.strip())
         return cls(
             hosts=hosts,
             port=int(os.environ.get("HIS_DB_PORT", "5432")),

@@ -23,6 +23,9 @@ def data() -> dict[str, Any]:
 def test_the_hospital_has_its_first_members_at_their_addresses() -> None:
     assert {name: node.address for name, node in load().hosts.items()} == {
         "his-db": "10.20.10.11",
+        "his-db-2": "10.20.10.13",
+        "lis-db": "10.20.10.14",
+        "pacs": "10.20.10.15",
         "his-app": "10.20.10.12",
         "drill-1": "10.20.10.31",
         "ward-1": "10.20.20.21",
@@ -30,6 +33,7 @@ def test_the_hospital_has_its_first_members_at_their_addresses() -> None:
         "backup-offsite": "10.20.90.11",
     }
     assert load().control.address == "10.20.10.250"
+    assert load().services == {"his-db-service": "10.20.10.10/24"}
 
 
 def test_every_host_can_be_reached_from_the_control_node() -> None:
