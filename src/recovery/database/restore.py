@@ -58,7 +58,9 @@ class Staged:
 
 
 class Restore:
-    """One restore of one cluster: the decision that was approved, carried out in steps."""
+    """One restore of one cluster: the decision that was approved, carried out in steps. Another engine says its own parts."""
+
+    owner = OWNER
 
     def __init__(self, cluster: Cluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, runtime: str) -> None:
         """``request`` is what was asked (source, target); ``runtime`` is a directory in memory for sockets, configuration, tails."""
@@ -115,7 +117,7 @@ class Restore:
                 self._replay(target)
                 self._check_reached(target)
                 self._enter("replayed")
-            elif postmaster_pid(self.cluster.staging) is None:
+            elif not self._serving(self.cluster.staging):
                 with self.procedure.step("Start the staged cluster again, still out of everybody's reach"):
                     self._start_private()
         except (RestoreError, CommandError):
@@ -129,7 +131,7 @@ class Restore:
 
     def _make_room(self) -> None:
         """A disk that was replaced is empty: make the directories that every cluster of this host lives in."""
-        owner = pwd.getpwnam(OWNER)
+        owner = pwd.getpwnam(self.owner)
         for directory in (self.cluster.data.parent.parent, self.cluster.data.parent):
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
             os.chown(directory, owner.pw_uid, owner.pw_gid)
@@ -147,11 +149,18 @@ class Restore:
             fsync_directory(self.cluster.fence.parent)
             if service_active(self.cluster.service):
                 self.procedure.run(["systemctl", "stop", self.cluster.service], timeout=90)
-            pid = postmaster_pid(self.cluster.data)
-            if pid is not None and _is_postgres(pid):
-                self.procedure.run(
-                    [str(self.cluster.binaries / "pg_ctl"), "stop", "-D", str(self.cluster.data), "-m", "immediate"], user=OWNER
-                )
+            self._end_server()
+
+    def _serving(self, directory: Path) -> bool:
+        """Tell whether a server works in a directory."""
+        return postmaster_pid(directory) is not None
+
+    def _end_server(self) -> None:
+        """End a server that the service manager does not know of."""
+        pid = postmaster_pid(self.cluster.data)
+        if pid is not None and _is_postgres(pid):
+            stop = [str(self.cluster.binaries / "pg_ctl"), "stop", "-D", str(self.cluster.data), "-m", "immediate"]
+            self.procedure.run(stop, user=OWNER)
 
     def _gather_log(self, repositories: Sequence[Repository], tails: Mapping[str, str]) -> None:
         """Everything the replay draws on is in memory, so a power cut takes it: it is laid out anew each time."""
@@ -170,7 +179,7 @@ class Restore:
             if staging.exists() and not delta:
                 shutil.rmtree(staging)
             staging.mkdir(mode=0o700, exist_ok=True)
-            owner = pwd.getpwnam(OWNER)
+            owner = pwd.getpwnam(self.owner)
             os.chown(staging, owner.pw_uid, owner.pw_gid)
             self._enter("staging", staging_of=self.decision["backup"])
             options = target.options(self.decision.get("restore_point", ""))
@@ -194,7 +203,7 @@ class Restore:
         return bool(found) and found == self.decision.get("system_identifier")
 
     def _prepare_runtime(self) -> None:
-        owner = pwd.getpwnam(OWNER)
+        owner = pwd.getpwnam(self.owner)
         for directory in (self.runtime, self.runtime / "socket", self.runtime / "lock", self.runtime / "spool"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.chown(directory, owner.pw_uid, owner.pw_gid)
@@ -203,7 +212,7 @@ class Restore:
     def _write(self, path: Path, text: str, mode: int) -> None:
         path.write_text(text, encoding="utf-8")
         path.chmod(mode)
-        owner = pwd.getpwnam(OWNER)
+        owner = pwd.getpwnam(self.owner)
         os.chown(path, owner.pw_uid, owner.pw_gid)
 
     # ---- replay -----------------------------------------------------------------------------------------------
@@ -229,23 +238,8 @@ class Restore:
         }
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         log.unlink(missing_ok=True)
-        self.procedure.run(
-            [
-                str(self.cluster.binaries / "pg_ctl"),
-                "start",
-                "-D",
-                str(staging),
-                "-w",
-                "-t",
-                "600",
-                "-s",
-                "-l",
-                str(log),
-                "-o",
-                options,
-            ],
-            user=OWNER,
-        )
+        start = [str(self.cluster.binaries / "pg_ctl"), "start", "-D", str(staging), "-w", "-t", "600", "-s", "-l", str(log), "-o", options]
+        self.procedure.run(start, user=OWNER)
 
     def _ask(self, sql: str, *, read_only: bool = True) -> list[list[str]]:
         return psql(sql, database="postgres", port=self.cluster.port, socket=f"{self.runtime}/socket", timeout=20, read_only=read_only)
@@ -253,7 +247,7 @@ class Restore:
     def _replay(self, target: Target) -> None:
         with self.procedure.step(f"Replay the write-ahead log to the target ({target.text}), out of everybody's reach"):
             try:
-                if postmaster_pid(self.cluster.staging) is None:
+                if not self._serving(self.cluster.staging):
                     self._start_private()
                 while self._ask("SELECT pg_is_in_recovery()") != [["f"]]:
                     time.sleep(0.05)
@@ -328,11 +322,7 @@ class Restore:
         aside = self.state.get("aside") or str(data.with_name(f"{data.name}.aside-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"))
         if phase in ("replayed", "swapping"):
             with self.procedure.step("Close the staged cluster in good order"):
-                if postmaster_pid(staging) is not None:
-                    stop = [str(self.cluster.binaries / "pg_ctl"), "stop", "-D", str(staging), "-m", "fast", "-w", "-s", "-t", "300"]
-                    self.procedure.run(stop, user=OWNER)
-                if staging.exists():
-                    self._forget_recovery_settings(staging)
+                self._close_staged(staging)
             self._enter("swapping", aside=aside)
             with self.procedure.step("Set the old cluster aside by its name, and give its place to the proven one"):
                 if staging.exists():
@@ -352,9 +342,19 @@ class Restore:
                 self.procedure.run(["systemctl", "reset-failed", self.cluster.service], accept=(0, 1))
                 # Debian's start command returns two seconds after the server answers; the answer itself is what is waited for.
                 self.procedure.run(["systemctl", "start", "--no-block", self.cluster.service], timeout=120)
-            wait_for_answer(self.cluster)
+            self._wait_for_answer()
         self.procedure.milestone("system_up", "the database answers in its place")
         return aside
+
+    def _close_staged(self, staging: Path) -> None:
+        if postmaster_pid(staging) is not None:
+            stop = [str(self.cluster.binaries / "pg_ctl"), "stop", "-D", str(staging), "-m", "fast", "-w", "-s", "-t", "300"]
+            self.procedure.run(stop, user=OWNER)
+        if staging.exists():
+            self._forget_recovery_settings(staging)
+
+    def _wait_for_answer(self) -> None:
+        wait_for_answer(self.cluster)
 
     def _forget_recovery_settings(self, directory: Path) -> None:
         settings = directory / "postgresql.auto.conf"
