@@ -20,7 +20,7 @@ from .manifest import ManifestError, serialise
 from .shell import CommandError, Procedure
 
 COMMAND = "/usr/local/sbin/hospital-backup"
-TAIL_EXPORT = ("/usr/bin/sudo", "-n", "-u", "pgbackrest", "/usr/local/sbin/wal-tail", "export")
+TAIL_EXPORT = ("/usr/local/sbin/wal-tail", "export")
 
 
 def _show(findings: Sequence[Finding]) -> None:
@@ -47,7 +47,8 @@ def _gate(place: backup.Place, name: str) -> int:
     if name not in ("reader", "database"):
         raise backup.BackupError(f"There is no gate '{name}'.")
     if name == "reader":
-        rules = gate.reader_gate(place.stanza, place.path, place.config, TAIL_EXPORT)
+        tail = ("/usr/bin/sudo", "-n", "-u", place.user, *TAIL_EXPORT)
+        rules = gate.reader_gate(place.stanza, place.path, place.config, tail, *([place.removable] if place.removable else []))
     else:
         rules = gate.database_gate(place.stanza, str(place.cluster["data_directory"]), COMMAND)
     return gate.execute(rules, os.environ)

@@ -1,10 +1,11 @@
 """What a forced command lets through: the other end asks, this end decides (BKP-2). Pure but for ``execute``.
 
-Two keys cross between the database host and the off-site backup server, both with ``restrict,command=``:
+Keys cross between the database host, the off-site backup server and the drill host, each with ``restrict,command=``:
 
 - the backup server's key at the database host (``database`` gate): pgBackRest's protocol for this one stanza, the manifest of
   a backup just taken, the control file that identifies the system;
-- the database host's key at the backup server (``reader`` gate): pgBackRest's protocol in commands that read, and the WAL tail.
+- the database host's and the drill host's key at the backup server, and the drill host's at the database host (``reader`` gate):
+  pgBackRest's protocol in commands that read, and the WAL tail.
   pgBackRest's protocol could also write, so the gate's user owns nothing there: the file system refuses what the gate overlooks.
 """
 
@@ -36,7 +37,7 @@ class Gate:
     commands: tuple[str, ...]
     words: Mapping[str, Sequence[str]]
     stanza: str
-    fixed: Mapping[str, str]
+    fixed: Mapping[str, Sequence[str]]
 
     def resolve(self, asked: str) -> list[str]:
         """Return the command to execute for what the other end asked. Raises RefusedError for everything else."""
@@ -70,19 +71,19 @@ class Gate:
             if name == "stanza" and value != self.stanza:
                 raise RefusedError(f"the stanza '{value}' is not served here")
             if name in self.fixed:
-                if value != self.fixed[name]:
-                    raise RefusedError(f"--{name} must be {self.fixed[name]}")
+                if value not in self.fixed[name]:
+                    raise RefusedError(f"--{name} must be {' or '.join(self.fixed[name])}")
             elif _FORBIDDEN.fullmatch(name) or name == "config":
                 raise RefusedError(f"the option --{name} is not allowed here")
 
 
-def reader_gate(stanza: str, repository_path: str, config: str, tail_command: Sequence[str]) -> Gate:
-    """Return the rules for a host that restores from this backup server."""
+def reader_gate(stanza: str, repository_path: str, config: str, tail_command: Sequence[str], *more_paths: str) -> Gate:
+    """Return the rules for a host that restores from here; ``more_paths``: further repositories of this host (a removable disk)."""
     return Gate(
         commands=READING,
         words={"tail": tail_command},
         stanza=stanza,
-        fixed={"config": config, "repo1-path": repository_path, "remote-type": "repo", "log-level-file": "off"},
+        fixed={"config": (config,), "repo1-path": (repository_path, *more_paths), "remote-type": ("repo",), "log-level-file": ("off",)},
     )
 
 
@@ -92,7 +93,7 @@ def database_gate(stanza: str, data_directory: str, command: str) -> Gate:
         commands=BACKING_UP,
         words={"manifest": [command, "manifest"], "pg-control": ["/usr/bin/base64", "--wrap=0", f"{data_directory}/global/pg_control"]},
         stanza=stanza,
-        fixed={"pg1-path": data_directory, "remote-type": "pg", "log-level-file": "off"},
+        fixed={"pg1-path": (data_directory,), "remote-type": ("pg",), "log-level-file": ("off",)},
     )
 
 
