@@ -121,7 +121,10 @@ class CallbackModule(CallbackBase):
             atexit.register(self._at_exit, os.getpid())
             self._display.display(self.run.opening_words())
         except Exception as error:
-            self._display.error(f"Nothing was started, because no evidence of it could be kept.\n{error}", wrap_text=False)
+            from recovery.frame.project import FrameError
+
+            why = "." if isinstance(error, FrameError) else ", because no evidence of it could be kept."
+            self._display.error(f"Nothing was started{why}\n{error}", wrap_text=False)
             sys.exit(REFUSED)
 
     @_guarded

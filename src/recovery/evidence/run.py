@@ -20,7 +20,7 @@ from recovery.evidence.journal import Entry, Journal, JournalError
 from recovery.evidence.lines import parse_play_name, plain
 from recovery.evidence.signer import Signer
 from recovery.frame import lock
-from recovery.frame.project import INCIDENT_VARIABLE, RUN_VARIABLE, requester, runbook_name
+from recovery.frame.project import INCIDENT_VARIABLE, RUN_VARIABLE, FrameError, requester, route, runbook_name
 from recovery.frame.verdict import COULD_NOT_VERIFY, judge
 
 _WORDS = {
@@ -166,6 +166,7 @@ def begin(playbook: Any, arguments: Mapping[str, Any], signing_key: str = "") ->
     if not plays:
         raise incident.IncidentError(f"The runbook {playbook._file_name} has no plays.")
     loader, manager = plays[0].get_loader(), plays[0].get_variable_manager()
+    _see_mode(Path(str(playbook._file_name)), str(manager.extra_vars.get("mode") or ""))
     known = _learn_inventory(loader, manager)
     signer = _signer(signing_key, loader, known)
     named = os.environ.get(INCIDENT_VARIABLE, "")
@@ -202,6 +203,16 @@ def begin(playbook: Any, arguments: Mapping[str, Any], signing_key: str = "") ->
     if signer is None:
         run.note("No signing key is set (evidence_signing_key), so the evidence of this run will not be signed.")
     return run
+
+
+def _see_mode(playbook: Path, mode: str) -> None:
+    """Refuse a mode that another playbook carries out: ``recovery run`` finds that one, plain ansible-playbook does not."""
+    other = route(playbook.stem, mode, playbook.parent.parent)
+    if other != playbook.stem:
+        raise FrameError(
+            f"mode={mode} is a playbook of its own, so nothing was started.\n"
+            f"Run that one: ansible-playbook playbooks/{other}.yml ... (or: recovery run {playbook.stem} -e mode={mode} ...)."
+        )
 
 
 def _learn_inventory(loader: Any, manager: Any) -> dict[str, Any]:

@@ -13,6 +13,8 @@ INCIDENT_VARIABLE = "RECOVERY_INCIDENT_DIR"
 RUN_VARIABLE = "RECOVERY_RUN"
 REQUESTER_VARIABLE = "RECOVERY_BY"
 VIEW_VARIABLE = "RECOVERY_VIEW"
+REPLACE = "replace"
+"""The mode of a restore that the runbook without a mode in its name carries out."""
 
 
 class FrameError(Exception):
@@ -81,6 +83,19 @@ def purpose(path: Path) -> str:
             break
     match = re.search(r"^- name:\s*(.+)$", text, re.MULTILINE)
     return match.group(1).strip("\"'").split("|", 1)[-1].strip() if match else "(says nothing about its purpose)"
+
+
+def route(runbook: str, mode: str, root: Path) -> str:
+    """Return the runbook that carries out a mode: ``database_restore`` with ``beside`` is ``database_restore_beside``.
+
+    ``replace``, no mode, and the mode of a runbook without any are the runbook itself. Raises FrameError with the list of modes.
+    """
+    modes = sorted(path.stem.removeprefix(f"{runbook}_") for path in (root / "playbooks").glob(f"{runbook}_*.yml"))
+    if not mode or mode == REPLACE or not modes:
+        return runbook
+    if mode not in modes:
+        raise FrameError(f"{runbook} has no mode {mode!r}, and nothing was started. Its modes are: {', '.join([REPLACE, *modes])}.")
+    return f"{runbook}_{mode}"
 
 
 def find_runbook(name: str, root: Path) -> Path:

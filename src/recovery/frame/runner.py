@@ -5,6 +5,8 @@ One source for each fact: the task under way comes from ansible-runner's events,
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import select
@@ -64,6 +66,19 @@ class Order:
         words += ["-" + "v" * self.verbosity] if self.verbosity else []
         return words
 
+    def variable(self, name: str) -> str:
+        """Return a variable given as ``-e NAME=VALUE`` or in JSON, the last one given; empty without one. Files are not read."""
+        found = ""
+        for extra in self.extra:
+            if extra.lstrip().startswith("{"):
+                with contextlib.suppress(ValueError):
+                    found = str(json.loads(extra).get(name, found))
+            elif not extra.startswith("@"):
+                with contextlib.suppress(ValueError):
+                    pairs = [word.partition("=") for word in shlex.split(extra)]
+                    found = next((value for key, mark, value in reversed(pairs) if key == name and mark), found)
+        return found
+
     def command(self, incident: str = "") -> str:
         """Return the command line that gives this order, in the incident named."""
         words = ["recovery", "run", self.runbook, *self.arguments()]
@@ -82,7 +97,7 @@ class Run:
         self.order = order
         self.view = view
         self.root = project.project_root()
-        self.playbook = project.find_runbook(order.runbook, self.root)
+        self.playbook = project.find_runbook(project.route(order.runbook, order.variable("mode"), self.root), self.root)
         self.targets = load_targets(self.root / "plan")
         try:
             self.incident = incidents.open_incident(order.incident) if order.incident else incidents.create_incident()
