@@ -33,7 +33,8 @@ options:
     choices: [local, offsite, removable, best]
     default: best
   target:
-    description: How far to restore, V(latest), V(time:2026-11-21T03:25:00+08:00) or V(backup:LABEL).
+    description:
+      - How far to restore, V(latest), V(time:2026-11-21T03:25:00+08:00), V(backup:LABEL), V(lsn:0/1234ABC) or V(name:RESTORE_POINT).
     type: str
     default: latest
   server_only:
@@ -44,6 +45,24 @@ options:
     description: Table and column of a row that is written every second, to say how old the server's data are.
     type: dict
     default: {}
+  rpo:
+    description:
+      - Seconds before the failure that may be lost. A source that reaches less far is refused (C(rpo-missed), overridable by name).
+        Empty, the plan's figure only warns.
+    type: str
+    default: ""
+  planned_rpo:
+    description: The plan's own figure in seconds; 0 for none.
+    type: float
+    default: 0
+  time_zone:
+    description: The hospital's time zone (IANA name), in which a time target is said again beside UTC.
+    type: str
+    default: ""
+  stall_timeout:
+    description: Seconds after which a repository that says nothing any more counts as lost.
+    type: int
+    default: 15
   override:
     description: Codes of findings that a named person accepts.
     type: list
@@ -116,7 +135,7 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options
-from ansible.module_utils.recovery.database.assess import assess, assess_server
+from ansible.module_utils.recovery.database.assess import Asked, assess, assess_server
 from ansible.module_utils.recovery.database.shell import now
 from ansible.module_utils.recovery.database.target import TargetError, parse
 from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
@@ -131,6 +150,10 @@ def main() -> None:
             "target": {"type": "str", "default": "latest"},
             "server_only": {"type": "bool", "default": False},
             "heartbeat": {"type": "dict", "default": {}},
+            "rpo": {"type": "str", "default": ""},
+            "planned_rpo": {"type": "float", "default": 0},
+            "time_zone": {"type": "str", "default": ""},
+            "stall_timeout": {"type": "int", "default": 15},
             "override": {"type": "list", "elements": "str", "default": []},
             "override_by": {"type": "str", "default": ""},
         },
@@ -141,15 +164,18 @@ def main() -> None:
     cluster = options.cluster(given["cluster"])
     try:
         target = parse(given["target"])
-    except TargetError as error:
-        finding = Finding("target-not-understood", "stop", str(error))
+        rpo = options.seconds(given["rpo"])
+    except ValueError as error:
+        code = "target-not-understood" if isinstance(error, TargetError) else "rpo-not-understood"
+        finding = Finding(code, "stop", str(error))
         module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
         return
     if given["server_only"]:
         assessment = assess_server(cluster, given["heartbeat"] or None)
     else:
         wanted = None if given["source"] == "best" else [given["source"]]
-        repositories = options.repositories(given["repositories"], given["ciphers"], given["cluster"]["stanza"], cluster, wanted)
+        described = options.patient(given["repositories"], given["stall_timeout"])
+        repositories = options.repositories(described, given["ciphers"], given["cluster"]["stanza"], cluster, wanted)
         if not repositories:
             finding = Finding(
                 "no-repository",
@@ -159,9 +185,8 @@ def main() -> None:
             )
             module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
             return
-        assessment = assess(
-            cluster, repositories, options.tails(given["repositories"]), given["source"], target, given["heartbeat"] or None
-        )
+        asked = Asked(given["heartbeat"] or None, rpo, given["planned_rpo"] or None, given["time_zone"])
+        assessment = assess(cluster, repositories, options.tails(given["repositories"]), given["source"], target, asked)
     if module.check_mode:
         # A rehearsal replaces nothing, so a living server is no reason to stop it; the warning says what a real run would do.
         assessment.findings = [
@@ -177,7 +202,8 @@ def main() -> None:
         "holdings": assessment.holdings or {},
         "began_at": began_at,
         "target_time": target.time.isoformat() if target.time else "",
-        "at_manifest": target.kind == "backup" and bool(assessment.decision.get("restore_point")),
+        "at_manifest": bool(assessment.decision.get("restore_point"))
+        and (target.kind == "backup" or target.name == assessment.decision.get("restore_point")),
         **assessment.procedure.as_dict(),
     }
     if blocking:

@@ -46,6 +46,11 @@ options:
     type: list
     elements: str
     default: []
+  out_of_reach:
+    description: Hosts whose part of V(rearm) could not be done; what is left to do for them is said as a warning.
+    type: list
+    elements: str
+    default: []
   repository:
     description: Which repository is meant, where a host keeps two (C(local) and C(removable)); all of them if empty.
     type: str
@@ -139,6 +144,7 @@ ARGUMENTS = {
     "tail_account": {"type": "str", "default": ""},
     "tail_password": {"type": "str", "default": "", "no_log": True},
     "slots": {"type": "list", "elements": "str", "default": []},
+    "out_of_reach": {"type": "list", "elements": "str", "default": []},
     "repository": {"type": "str", "choices": ["", "local", "offsite", "removable"], "default": ""},
     "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "full"},
     "override": {"type": "list", "elements": "str", "default": []},
@@ -185,6 +191,7 @@ def change(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) ->
         result = backup_setup.start(host, place, wanted, (given["tail_account"], given["tail_password"]), given["slots"])
     else:
         result = backup_setup.rearm(host, place, given["slots"])
+        result = {"findings": [backup_setup.left_undone(name) for name in given["out_of_reach"]], **result}
     result = {"findings": [], **result}
     return {"changed": bool(host.changes), "diff": host.diff, "changes": host.changes, **host.procedure.as_dict(), **result}
 

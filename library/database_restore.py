@@ -14,8 +14,9 @@ description:
     The old cluster's files are not touched, whatever the backup turns out to be.
   - V(swap) sets the old cluster aside by renaming it, gives its place to the staged one and starts the service.
   - V(fence) stops the server of this host and keeps it from starting, for a restore that takes place on another host.
-  - V(finish) notes that the service was proven. V(abandon) gives up a staged cluster. V(rollback) puts the cluster that was kept
-    aside back into its place. V(release) deletes clusters kept aside, each by name.
+  - V(finish) notes that the service was proven. V(abandon) gives up a staged cluster. V(way_back) says what V(rollback) would do,
+    and refuses where there is nothing to go back to. V(rollback) puts the cluster that was kept aside back into its place, where it
+    begins a history (timeline) of its own. V(release) deletes clusters kept aside, each by name; without names it lists them.
   - Each step can be killed at any moment; the same call then continues. Clause RCV-1 of the plan.
 options:
   cluster:
@@ -34,7 +35,7 @@ options:
     description: The step.
     type: str
     required: true
-    choices: [fence, stage, swap, finish, abandon, rollback, release]
+    choices: [fence, stage, swap, finish, abandon, way_back, rollback, release]
   decision:
     description: The approved plan of action, as M(database_assess) returned it.
     type: dict
@@ -52,6 +53,10 @@ options:
     description: How many processes read the backup. 0 means one for each processor.
     type: int
     default: 0
+  stall_timeout:
+    description: Seconds after which a repository that says nothing any more counts as lost, and an approved alternative is taken.
+    type: int
+    default: 15
   names:
     description: Which clusters V(release) deletes.
     type: list
@@ -79,13 +84,29 @@ staged:
   description: Where the staged cluster is and answers (socket, port), its timeline and the end of its log.
   returned: for stage
   type: dict
+taken:
+  description: Source and backup that were really taken.
+  returned: for stage
+  type: dict
+fell_back:
+  description: Whether an approved alternative was taken; C(holdings) is then the manifest of that backup.
+  returned: for stage
+  type: bool
+holdings:
+  description: The manifest of the alternative's backup, empty where the first choice was taken.
+  returned: for stage
+  type: dict
 aside:
   description: Where the old cluster is kept; empty if there was none.
-  returned: for swap
+  returned: for swap and way_back
   type: str
 opened_at:
   description: When the service was started in its place.
-  returned: for swap
+  returned: for swap and rollback
+  type: str
+rejected:
+  description: Where the restored cluster is kept that gave its place back.
+  returned: for rollback
   type: str
 deleted:
   description: Names of the clusters that were deleted.
@@ -110,24 +131,53 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options, wayback
+from ansible.module_utils.recovery.database.assess import holdings_of
 from ansible.module_utils.recovery.database.errors import RestoreError
+from ansible.module_utils.recovery.database.fallback import stage_in_turn
+from ansible.module_utils.recovery.database.pgbackrest import Repository
 from ansible.module_utils.recovery.database.restore import Restore
-from ansible.module_utils.recovery.database.shell import CommandError
+from ansible.module_utils.recovery.database.shell import CommandError, now
 from ansible.module_utils.recovery.database.target import parse
 from ansible.module_utils.recovery.findings import Finding, refusal_text
+
+VERBS = ["fence", "stage", "swap", "finish", "abandon", "way_back", "rollback", "release"]
+# Verbs that refuse before they change anything.
+REFUSING = ("stage", "way_back", "release")
+
+
+def stage(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
+    """Stage the approved backup, or one of its approved alternatives; what was really taken is in the answer."""
+    cluster, described = restore.cluster, options.patient(given["repositories"], given["stall_timeout"])
+    stanza, jobs = given["cluster"]["stanza"], given["jobs"] or os.cpu_count() or 1
+
+    def sources(first: str) -> list[Repository]:
+        names = [first, *[n for n in given["wal_sources"] if n != first]]
+        found = options.repositories(described, given["ciphers"], stanza, cluster, names)
+        return [found[n] for n in names]
+
+    restore.slots = options.slots(described)
+    staged, findings = stage_in_turn(restore, sources, options.tails(described), parse(given["decision"]["target"]), jobs)
+    plan, fell_back = restore.plan, bool(restore.attempt)
+    return {
+        "staged": asdict(staged),
+        "taken": {key: plan[key] for key in ("source", "backup", "taken_at", "reaches")},
+        "fell_back": fell_back,
+        "holdings": (holdings_of(sources(plan["source"])[0], plan["backup"]) or {}) if fell_back else {},
+        "findings": [finding.as_dict() for finding in findings],
+        "measured": {
+            "bytes_restored": plan["bytes"],
+            "restored_to": staged.last_commit,
+            "restored_from": f"{plan['source']} {plan['backup']}",
+            "target_means": given["decision"].get("target_means", ""),
+        },
+    }
 
 
 def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
     """Do the step that was asked for and return what it has to say."""
     cluster, procedure = restore.cluster, restore.procedure
     if given["verb"] == "stage":
-        decision = given["decision"]
-        names = [decision["source"], *[n for n in given["wal_sources"] if n != decision["source"]]]
-        found = options.repositories(given["repositories"], given["ciphers"], given["cluster"]["stanza"], cluster, names)
-        jobs = given["jobs"] or os.cpu_count() or 1
-        restore.slots = options.slots(given["repositories"])
-        staged = restore.stage([found[n] for n in names], options.tails(given["repositories"]), parse(decision["target"]), jobs)
-        return {"staged": asdict(staged), "measured": {"bytes_restored": decision["bytes"], "restored_to": staged.last_commit}}
+        return stage(given, restore)
     if given["verb"] == "swap":
         aside = restore.swap()
         return {"aside": aside, "opened_at": restore.opened_at}
@@ -137,11 +187,20 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
         restore.finish()
     elif given["verb"] == "abandon":
         wayback.abandon(cluster, procedure)
+    elif given["verb"] == "way_back":
+        return wayback.way_back(cluster)
     elif given["verb"] == "rollback":
-        return {"rejected": wayback.rollback(cluster, procedure)}
+        return {"rejected": wayback.rollback(cluster, procedure), "opened_at": now()}
     elif given["verb"] == "release":
         return {"deleted": wayback.release(cluster, procedure, given["names"])}
     return {}
+
+
+def _kept(names: list[str]) -> Finding:
+    if not names:
+        return Finding("kept-aside", "info", "No old database is kept aside.")
+    delete = f"recovery run database_release -e names={names[0]}"
+    return Finding("kept-aside", "info", f"Kept aside: {', '.join(names)}.", remedy=f"To delete one, by its name: {delete}")
 
 
 def main() -> None:
@@ -149,11 +208,12 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **options.COMMON_ARGUMENTS,
-            "verb": {"type": "str", "required": True, "choices": ["fence", "stage", "swap", "finish", "abandon", "rollback", "release"]},
+            "verb": {"type": "str", "required": True, "choices": VERBS},
             "decision": {"type": "dict", "default": {}},
             "request": {"type": "dict", "default": {}},
             "wal_sources": {"type": "list", "elements": "str", "default": []},
             "jobs": {"type": "int", "default": 0},
+            "stall_timeout": {"type": "int", "default": 15},
             "names": {"type": "list", "elements": "str", "default": []},
         },
         required_if=[("verb", "stage", ("decision", "request")), ("verb", "swap", ("decision", "request"))],
@@ -161,8 +221,8 @@ def main() -> None:
     )
     given = module.params
     cluster = options.cluster(given["cluster"])
-    before = {"kept_aside": [p.name for p in cluster.kept_aside()]}
-    if module.check_mode:
+    before = {"kept_aside": list(wayback.releasable(cluster))}
+    if module.check_mode and given["verb"] != "way_back":
         # A step that finds nothing of its own to do would not change anything.
         changes = given["verb"] != "finish" and not (given["verb"] == "release" and not given["names"])
         module.exit_json(changed=changes, before=before, kept_aside=before["kept_aside"])
@@ -175,12 +235,14 @@ def main() -> None:
             code, "stop", str(error), remedy=getattr(error, "remedy", "") or "Repair the cause and run the same command again."
         )
         # Failed staging leaves everything as it was found: the same as a refusal, only that it took reading the backup to know.
-        refused = given["verb"] == "stage"
+        refused = given["verb"] in REFUSING
         module.fail_json(
             msg=refusal_text([finding]), refused=refused, findings=[finding.as_dict()], before=before, **restore.procedure.as_dict()
         )
         return
-    after = {"kept_aside": [p.name for p in cluster.kept_aside()]}
+    after = {"kept_aside": list(wayback.releasable(cluster))}
+    if given["verb"] == "release":
+        said["findings"] = [_kept(after["kept_aside"]).as_dict()]
     changed = bool(restore.procedure.commands) or bool(restore.procedure.steps) or before != after
     module.exit_json(changed=changed, before=before, after=after, **after, **said, **restore.procedure.as_dict())
 

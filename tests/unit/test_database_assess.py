@@ -95,7 +95,9 @@ def test_best_prefers_what_loses_least_and_then_what_is_nearest() -> None:
     def candidate(source: str, reaches: float) -> assessment.Candidate:
         return assessment.Candidate(source, backup=TWO[0], reaches=reaches)
 
-    best = assessment._best
+    def best(usable: list[assessment.Candidate]) -> assessment.Candidate:
+        return next(assessment._in_order(usable))
+
     assert best([candidate("offsite", 1000.0), candidate("local", 990.0)]).source == "local"
     assert best([candidate("offsite", 1000.0), candidate("local", 10.0)]).source == "offsite"
     assert best([candidate("offsite", 1000.0), candidate("removable", 980.0)]).source == "removable"

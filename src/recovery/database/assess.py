@@ -3,48 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..findings import Finding
 from .cluster import Cluster, Health, control_data, free_bytes, health, read_state
-from .pgbackrest import Backup, Repository, explain
+from .pgbackrest import Repository, explain
+from .reach import Candidate as Candidate
+from .reach import choose, examine_log, failed_at, out_of_range, own_log, rpo_findings, span
 from .shell import CommandError, Procedure
 from .target import Target
-from .wal import SEGMENT, Segment, missing_segments, youngest_descendant
 
 SOURCES = ("local", "removable", "offsite")
 SPACE_MARGIN = 1.10
 
 
-@dataclass
-class Candidate:
-    """One repository as a source: the backup it would give, how far it reaches, and what speaks against it."""
+@dataclass(frozen=True)
+class Asked:
+    """What a restore is held against: heartbeat row, RPO asked and RPO of the plan (seconds), the hospital's time zone."""
 
-    source: str
-    backup: Backup | None = None
-    timeline: int = 0
-    reaches: float = 0.0
-    newest_segment: str = ""
-    archive_id: str = ""
-    system_identifier: str = ""
-    holdings: dict[str, Any] | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def usable(self) -> bool:
-        """Return whether nothing speaks against it."""
-        return self.backup is not None and not any(f.severity == "stop" for f in self.findings)
-
-    def sentence(self) -> str:
-        """Say in one sentence what this source offers."""
-        if self.backup is None or not self.usable:
-            reason = next((f.message for f in self.findings if f.severity == "stop"), "it holds no backup")
-            return f"{self.source}: not usable. {reason}"
-        return f"{self.source}: backup {self.backup.label}, write-ahead log to {_clock(self.reaches)}."
+    heartbeat: dict[str, str] | None = None
+    rpo_s: float | None = None
+    planned_rpo_s: float | None = None
+    time_zone: str = ""
 
 
 @dataclass
@@ -55,23 +38,6 @@ class Assessment:
     decision: dict[str, Any]
     holdings: dict[str, Any] | None
     procedure: Procedure
-
-
-def _clock(moment: float) -> str:
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _age(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
-def tail_segments(directory: str) -> set[Segment]:
-    """Return the segments, finished or not, that a WAL tail on this host holds."""
-    path = Path(directory)
-    names = [entry.name for entry in path.iterdir()] if directory and path.is_dir() else []
-    return {Segment.parse(name) for name in names if SEGMENT.match(name)}
 
 
 def examine(repository: Repository, cluster: Cluster, target: Target, tail: str = "", proof: bool = True) -> Candidate:
@@ -93,11 +59,13 @@ def examine(repository: Repository, cluster: Cluster, target: Target, tail: str 
             )
             return candidate
         candidate.archive_id = contents.archive_id
-        backup = _choose(contents.backups, target)
-        if backup is None:
-            stop(_out_of_range(repository.name, contents.backups, target))
+        archive = repository.archive(candidate.archive_id)
+        chosen = choose(contents.backups, target, archive.histories)
+        if not chosen:
+            stop(out_of_range(repository.name, contents.backups, target))
             return candidate
-        candidate.backup = backup
+        candidate.backup = backup = chosen[0]
+        candidate.older = chosen[1:]
         system = contents.systems.get(backup.database_id, {})
         candidate.system_identifier = str(system.get("system-id", ""))
         if str(system.get("version")) != cluster.version:
@@ -132,7 +100,7 @@ def examine(repository: Repository, cluster: Cluster, target: Target, tail: str 
                 )
             )
         candidate.holdings = repository.holdings(backup)
-        _examine_wal(repository, candidate, backup, target, tail)
+        examine_log(repository, candidate, archive, target, tail, own_log(cluster, candidate.system_identifier))
     except CommandError as error:
         code, sentence = explain(error)
         stop(Finding(code, "stop", f"{repository.name}: {sentence}", remedy=others))
@@ -141,71 +109,11 @@ def examine(repository: Repository, cluster: Cluster, target: Target, tail: str 
     return candidate
 
 
-def _choose(backups: Sequence[Backup], target: Target) -> Backup | None:
-    ordered = sorted(backups, key=lambda b: b.stop_time)
-    if target.kind == "backup":
-        return next((b for b in ordered if b.label == target.label), None)
-    if target.timestamp is not None:
-        # The copy is consistent only from its stop onwards, known to the second.
-        ordered = [b for b in ordered if b.stop_time + 1 <= target.timestamp]
-    return ordered[-1] if ordered else None
-
-
-def _out_of_range(name: str, backups: Sequence[Backup], target: Target) -> Finding:
-    oldest = min(backups, key=lambda b: b.stop_time)
-    if target.kind == "backup":
-        labels = ", ".join(b.label for b in sorted(backups, key=lambda b: b.stop_time)[-8:])
-        return Finding(
-            "target-unknown",
-            "stop",
-            f"The {name} repository has no backup {target.label}.",
-            remedy=f"It has: {labels}.",
-            alternative="Take another source, or -e target=latest.",
-        )
-    return Finding(
-        "target-too-old",
-        "stop",
-        f"The target {target.text} is before the oldest recoverable moment of the {name} repository, {_clock(oldest.stop_time)}.",
-        remedy=f"Ask for a later moment (-e target=time:{_clock(oldest.stop_time + 1)} is the first).",
-        alternative="Take another source: the off-site or the removable copy may reach further back.",
-    )
-
-
-def _examine_wal(repository: Repository, candidate: Candidate, backup: Backup, target: Target, tail: str) -> None:
-    archive = repository.archive(candidate.archive_id)
-    at_hand = set(archive.segments) | tail_segments(tail)
-    timeline = youngest_descendant(backup.start_segment.timeline, archive.histories)
-    candidate.timeline = timeline
-    newest = max((s for s in at_hand if s.timeline == timeline), default=backup.stop_segment)
-    candidate.newest_segment = newest.name()
-    candidate.reaches = float(max([*archive.segments.values(), backup.stop_time]))
-    end: int | None = None
-    if target.kind == "backup":
-        end = backup.stop_segment.number
-    elif target.timestamp is not None:
-        stored_before = [s.number for s, at in archive.segments.items() if at <= target.timestamp]
-        end = max([*stored_before, backup.stop_segment.number]) + 1
-        end = min(end, newest.number)
-    missing = missing_segments(backup.start_segment, timeline, archive.histories.get(timeline, []), at_hand, end)
-    if missing:
-        candidate.findings.append(
-            Finding(
-                "wal-missing",
-                "stop",
-                f"The {repository.name} repository lacks {len(missing)} segment(s) of the write-ahead log between backup {backup.label} "
-                f"and the target; the first is {missing[0].name()}.",
-                why="Replay would end there, and everything acknowledged after it would be lost without a word.",
-                remedy="Take another source (-e source=best), or a newer backup behind the hole.",
-                alternative=f"To accept the loss, name the moment: -e target=backup:{backup.label}.",
-            )
-        )
-
-
 def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
     """What speaks against replacing the cluster on this host."""
     findings: list[Finding] = []
     if state.serving:
-        age = "" if state.last_commit_age_s is None else f"; its last row is {_age(state.last_commit_age_s)} old"
+        age = "" if state.last_commit_age_s is None else f"; its last row is {span(state.last_commit_age_s)} old"
         findings.append(
             Finding(
                 "server-healthy",
@@ -274,7 +182,7 @@ def assess(
     tails: Mapping[str, str],
     source: str,
     target: Target,
-    heartbeat: dict[str, str] | None = None,
+    asked: Asked,
 ) -> Assessment:
     """Return findings, the decision (the plan of action that is approved) and what was looked at.
 
@@ -283,10 +191,10 @@ def assess(
     procedure = Procedure()
     request = {"source": source, "target": target.text}
     earlier = read_state(cluster)
-    if earlier.get("request") == request and earlier.get("phase") not in (None, "finished", "rolled-back"):
+    if earlier.get("request") == request and earlier.get("phase") not in (None, "finished", "rolling-back", "rolled-back"):
         with procedure.step(f"Continue the interrupted recovery of {earlier.get('started')} (it had reached: {earlier['phase']})"):
             decision = dict(earlier["decision"]) | {"continues": earlier["phase"]}
-            holdings = _holdings_again(repositories.get(decision["source"]), decision["backup"])
+            holdings = holdings_of(repositories.get(decision["source"]), decision["backup"])
         told = Finding("continues", "info", f"A recovery from {decision['source']} was interrupted; it is continued.")
         return Assessment([told], decision, holdings, procedure)
     names = [n for n in SOURCES if n in repositories] if source == "best" else [source]
@@ -294,50 +202,54 @@ def assess(
     for name in names:
         with procedure.step(f"Examine the {name} repository: its newest sound backup, and the write-ahead log behind it"):
             candidates.append(examine(repositories[name], cluster, target, tails.get(name, "") if name != "offsite" else ""))
-    usable = [c for c in candidates if c.usable]
+    usable = list(_in_order([c for c in candidates if c.usable]))
     findings = [] if usable else [f for c in candidates for f in c.findings]
     findings += [f for c in usable for f in c.findings]
     with procedure.step("Look at the server that would be replaced"):
-        state = health(cluster, heartbeat)
+        state = health(cluster, asked.heartbeat)
         if not state.serving:
             procedure.milestone("detected", "the server does not serve")
-        chosen = _best(usable) if usable else None
-        size = chosen.backup.size if chosen and chosen.backup else 0
-        findings += examine_server(cluster, state, size)
-        findings += _identity(cluster, chosen)
+        plans = list(_plans(usable))
+        findings += examine_server(cluster, state, max((plan["bytes"] for plan in plans), default=0))
+        findings += _identity(cluster, usable)
+        if usable:
+            fault = failed_at(cluster, state.serving)
+            findings += rpo_findings(usable[0], target, fault, asked.rpo_s, asked.planned_rpo_s)
     if target.timestamp is not None and target.timestamp > time.time():
         findings.append(
             Finding(
                 "target-in-future",
                 "stop",
-                f"The target {target.text} has not happened yet.",
+                f"The target {target.text} ({target.meaning(asked.time_zone)}) has not happened yet.",
                 remedy="Check its date and its zone.",
             )
         )
-    if not chosen or not chosen.backup:
+    if not plans:
         return Assessment(findings, {}, None, procedure)
-    manifest_point = f"manifest-{chosen.backup.label}" if "manifest-sha256" in chosen.backup.annotation else ""
     decision = {
         "what": f"Replace the database {cluster.name} by its backup",
-        "source": chosen.source,
-        "backup": chosen.backup.label,
-        "taken_at": _clock(chosen.backup.start_time),
+        **plans[0],
         "target": target.text,
-        "restore_point": manifest_point,
-        "system_identifier": chosen.system_identifier,
-        "wal_to": chosen.newest_segment,
-        "reaches": _clock(chosen.reaches),
-        "timeline": chosen.timeline,
-        "bytes": size,
+        "target_means": target.meaning(asked.time_zone),
+        "alternatives": plans[1:],
         "old_cluster": "kept aside by rename until it is released" if cluster.data.exists() else "none is left",
         "chosen_because": [c.sentence() for c in candidates],
         "server": next((f.message for f in findings if f.code.startswith("server-")), ""),
     }
-    return Assessment(findings, decision, chosen.holdings, procedure)
+    return Assessment(findings, decision, usable[0].holdings, procedure)
 
 
-def _holdings_again(repository: Repository | None, label: str) -> dict[str, Any] | None:
-    """Read the manifest of the backup that an interrupted recovery had chosen; the proof says so if it cannot be had."""
+def _plans(usable: Sequence[Candidate]) -> Iterator[dict[str, Any]]:
+    """Yield what would be taken, and behind it what is tried in turn should that turn out unusable while it is read."""
+    for candidate in usable:
+        yield candidate.plan()
+    for candidate in usable:
+        for backup in candidate.older:
+            yield candidate.plan(backup)
+
+
+def holdings_of(repository: Repository | None, label: str) -> dict[str, Any] | None:
+    """Read the manifest of a backup that was chosen earlier; the proof says so if it cannot be had."""
     if repository is None:
         return None
     try:
@@ -347,23 +259,29 @@ def _holdings_again(repository: Repository | None, label: str) -> dict[str, Any]
         return None
 
 
-def _best(usable: Sequence[Candidate]) -> Candidate:
-    """Prefer the source that loses least; among those within a minute of it, the nearest one."""
-    newest = max(c.reaches for c in usable)
-    return min((c for c in usable if newest - c.reaches <= 60), key=lambda c: SOURCES.index(c.source))
+def _in_order(usable: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Yield the source that loses least first; among those within a minute of it, the nearest one. Then the next in the same way."""
+    left = list(usable)
+    while left:
+        newest = max(c.reaches for c in left)
+        best = min((c for c in left if newest - c.reaches <= 60), key=lambda c: SOURCES.index(c.source))
+        left.remove(best)
+        yield best
 
 
-def _identity(cluster: Cluster, chosen: Candidate | None) -> list[Finding]:
+def _identity(cluster: Cluster, usable: Sequence[Candidate]) -> list[Finding]:
+    """Refuse a backup of another system than the server's, and sources that are of different systems among themselves."""
     present = control_data(cluster, cluster.data).get("Database system identifier", "")
-    if not chosen or not present or not chosen.system_identifier or present == chosen.system_identifier:
+    known = {f"in the {c.source} repository": c.system_identifier for c in usable if c.system_identifier}
+    known |= {"on this host": present} if present else {}
+    if len(set(known.values())) <= 1:
         return []
     return [
         Finding(
             "other-system",
             "stop",
-            f"Backup and server are of different systems: {chosen.system_identifier} in the {chosen.source} repository, "
-            f"{present} on this host.",
+            f"Backup and server are of different systems: {', '.join(f'{system} {where}' for where, system in known.items())}.",
             why="Either the repository or the host is the wrong one.",
-            remedy="Name the right host (-e host=NAME) or the right repository.",
+            remedy="Name the right host (-e host=NAME) or the right repository (-e source=NAME).",
         )
     ]

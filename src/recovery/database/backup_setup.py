@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import struct
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,9 +15,11 @@ from . import backup_server
 from .backup import Place, blocked
 from .host_state import HostState, apply
 from .shell import CommandError, psql, run
+from .wal import SEGMENT
 
 PROGRAMS = "/usr/local/lib/hospital-recovery"
 IDENTITY = Path("/etc/pgbackrest/identity/global/pg_control")
+CONTROL_TIMELINE = 48  # ControlFileData.checkPointCopy.ThisTimeLineID of PostgreSQL 15 (pg_control.h)
 TAIL_UNITS = ("wal-tail.service", "wal-tail-push.service")
 
 
@@ -94,6 +97,7 @@ def start(state: HostState, place: Place, wanted: Mapping[str, Any], tail_login:
     else:
         with state.procedure.step("Know which database system the backups are of"):
             have_identity(state, place)
+        follow_if_left_behind(state, place)
     with state.procedure.step(f"Have the {place.name} repository ready for {place.stanza}"):
         have_stanza(state, place)
     with state.procedure.step("Start the WAL tail and the schedules"):
@@ -131,6 +135,37 @@ def have_identity(state: HostState, place: Place) -> None:
         state.note(f"identity {IDENTITY}", "absent or of another system\n" if not found else "of another system\n", "copied\n")
         IDENTITY.write_bytes(content)
         IDENTITY.chmod(0o644)
+
+
+def follow_if_left_behind(state: HostState, place: Place) -> None:
+    """Let a tail follow that was out of reach while the database was restored: what it holds is of a history that has ended."""
+    if state.check or not IDENTITY.is_file():
+        return
+    content = base64.b64decode(place.ask_database("pg-control", timeout=30))
+    (current,) = struct.unpack_from("<I", content, CONTROL_TIMELINE)
+    tail = Path(place.tail)
+    held = [int(file.name[:8], 16) for file in tail.iterdir() if SEGMENT.match(file.name)] if tail.is_dir() else []
+    if not held or max(held) >= current:
+        return
+    with state.procedure.step(f"Let the tail, still on history {max(held)}, follow history {current}"):
+        state.procedure.run(["systemctl", "stop", *TAIL_UNITS])
+        try:
+            state.note(f"tail {place.tail}", f"of history {max(held)}\n", f"moved aside: {', '.join(_aside(place))}\n")
+        finally:
+            state.procedure.run(["systemctl", "start", *TAIL_UNITS])
+
+
+def left_undone(host: str) -> Finding:
+    """Say what a restore could not do at an off-site server that is out of reach."""
+    return Finding(
+        "offsite-not-rearmed",
+        "warning",
+        f"{host} could not be reached: its log tail still follows the old history, and what is entered from now on is protected in the "
+        "local repository only.",
+        why="A second loss, of the database server with both its disks, would now lose everything since the restore.",
+        remedy="Once it is back: recovery run database_backup_setup (its tail follows), then recovery run database_backup "
+        "-e repository=offsite -e type=incr.",
+    )
 
 
 def rearm(state: HostState, place: Place, slots: Sequence[str]) -> dict[str, Any]:

@@ -22,10 +22,10 @@ WAL_FETCH = """\
 # anything else stops it (status above 125), so that a damaged archive is never taken for the end of the log.
 name=$1 dest=$2 broken=0
 for config in {configs}; do
-    pgbackrest --config="$config" --stanza={stanza} --pg1-path="$PWD" archive-get "$name" "$dest" && exit 0
+    said=$(pgbackrest --config="$config" --stanza={stanza} --pg1-path="$PWD" archive-get "$name" "$dest" 2>&1) && exit 0
     status=$?
     [ "$status" -eq 1 ] && continue
-    echo "archive-get $name with $config: status $status" >>{log}
+    echo "archive-get $name with $config: status $status" $said >>{log}
     broken=1
 done
 for file in {tail}/"$name" {tail}/"$name".partial; do

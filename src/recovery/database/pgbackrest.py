@@ -22,8 +22,9 @@ INFO_ERROR = 99  # `info` itself succeeds, and tells in its answer that the repo
 SSH = """\
 #!/bin/sh
 # The way to the repository: one connection for all questions, if it is open.
-exec ssh -o ControlPath={directory}/ssh-%C "$@"
+exec ssh -o ControlPath={directory}/ssh-%C -o ServerAliveInterval={interval} -o ServerAliveCountMax=3 "$@"
 """
+STALL_TIMEOUT_S = 15
 OFFSITE_CONFIG = "/etc/pgbackrest/pgbackrest.conf"
 
 
@@ -97,6 +98,8 @@ class Repository:
     ssh_command: str = ""
     config: str = ""
     user: str = "postgres"
+    stall_timeout: int = STALL_TIMEOUT_S
+    """Seconds without a byte after which a repository counts as lost."""
 
     def write_config(self, directory: str, data_directory: str) -> Repository:
         """Write the configuration for reading this repository into ``directory`` (in memory, owner only), and return self with it.
@@ -111,8 +114,8 @@ class Repository:
             "log-level-file": "off",
             "lock-path": f"{directory}/lock",
             "spool-path": f"{directory}/spool",
-            "io-timeout": "15",
-            "protocol-timeout": "30",
+            "io-timeout": str(self.stall_timeout),
+            "protocol-timeout": str(self.stall_timeout * 2),
             "compress-level-network": "1",
         }
         if self.host:
@@ -126,7 +129,7 @@ class Repository:
         Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chown(directory, entry.pw_uid, entry.pw_gid)
         if self.host:
-            _write(Path(directory) / "ssh", SSH.format(directory=directory), 0o700, entry)
+            _write(Path(directory) / "ssh", SSH.format(directory=directory, interval=max(1, self.stall_timeout // 3)), 0o700, entry)
         target = Path(directory) / f"{self.name}.conf"
         text = io.StringIO()
         parser.write(text, space_around_delimiters=False)
@@ -168,7 +171,8 @@ class Repository:
         return Contents(
             status_code=int(repo_status["code"]),
             status=str(repo_status["message"]),
-            backups=tuple(Backup.parse(b) for b in entry.get("backup") or []),
+            # A backup of a stopped server names no log: there is nothing to replay behind it.
+            backups=tuple(Backup.parse(b) for b in entry.get("backup") or [] if b["archive"].get("start")),
             systems={int(d["id"]): d for d in entry.get("db") or []},
             archive_id=str(archives[-1]["id"]) if archives else "",
         )

@@ -28,13 +28,13 @@ from .cluster import (
     wait_for_answer,
     write_state,
 )
-from .errors import ANOTHER_BACKUP, ANOTHER_MOMENT, RestoreError, replay_failure, unreadable
+from .errors import ANOTHER_BACKUP, ANOTHER_MOMENT, UNTOUCHED, RestoreError, lost, replay_failure, unreadable
 from .logtail import collect_tail, fetch_script
 from .pgbackrest import Repository
 from .shell import CommandError, Procedure, now, psql
 from .target import Target
 from .wal import Segment, format_lsn, parse_history, parse_lsn
-from .wayback import abandon
+from .wayback import abandon, discard
 
 FENCE_DROP_IN = """\
 # A recovery in progress keeps this cluster from starting: not before it has been proven and put into place.
@@ -73,6 +73,8 @@ class Restore:
         self.slots: list[str] = []
         self.restore_options: list[str] = []
         self.fetch = "wal-fetch"
+        self.attempt: dict[str, Any] = {}
+        self.another_follows = False
 
     # ---- state ------------------------------------------------------------------------------------------------
 
@@ -82,6 +84,11 @@ class Restore:
         state = read_state(self.cluster)
         same = state.get("request") == self.request and _core(state.get("decision", {})) == _core(self.decision)
         return state if same else {}
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Return the decision with the source and backup that are really taken: the approved first ones, or an approved alternative."""
+        return self.decision | (self.attempt or self.state.get("taken") or {})
 
     @property
     def opened_at(self) -> str:
@@ -103,7 +110,7 @@ class Restore:
         phase = self.state.get("phase", "")
         if phase in ("swapping", "swapped", "finished"):
             return self._describe(self.cluster.data)
-        self.procedure.milestone("recovery_started", f"backup {self.decision['backup']} from {self.decision['source']}")
+        self.procedure.milestone("recovery_started", f"backup {self.plan['backup']} from {self.plan['source']}")
         self._make_room()
         was_running = service_active(self.cluster.service) or bool(self.state.get("was_running"))
         self._enter(phase or "staging", was_running=was_running)
@@ -127,7 +134,12 @@ class Restore:
         return self._describe(self.cluster.staging)
 
     def _give_up(self) -> None:
-        abandon(self.cluster, self.procedure)
+        if not self.another_follows:
+            abandon(self.cluster, self.procedure)
+            return
+        # The old server stays stopped: between two attempts nobody must enter anything into it.
+        discard(self.cluster, self.procedure)
+        self._enter("rolled-back")
 
     def _make_room(self) -> None:
         """A disk that was replaced is empty: make the directories that every cluster of this host lives in."""
@@ -172,21 +184,23 @@ class Restore:
 
     def _restore(self, source: Repository, target: Target, jobs: int) -> None:
         staging = self.cluster.staging
-        if staging.exists() and read_state(self.cluster).get("staging_of") != self.decision["backup"]:
+        if staging.exists() and read_state(self.cluster).get("staging_of") != self.plan["backup"]:
             shutil.rmtree(staging)
-        with self.procedure.step(f"Read every file of backup {self.decision['backup']} into a directory beside, comparing checksums"):
+        with self.procedure.step(f"Read every file of backup {self.plan['backup']} into a directory beside, comparing checksums"):
             delta = ["--delta"] if staging.exists() and (staging / "PG_VERSION").exists() else []
             if staging.exists() and not delta:
                 shutil.rmtree(staging)
             staging.mkdir(mode=0o700, exist_ok=True)
             owner = pwd.getpwnam(self.owner)
             os.chown(staging, owner.pw_uid, owner.pw_gid)
-            self._enter("staging", staging_of=self.decision["backup"])
-            options = target.options(self.decision.get("restore_point", ""))
+            self._enter("staging", staging_of=self.plan["backup"], taken=self.attempt)
+            options = target.options(self.plan.get("restore_point", ""))
+            if self.plan.get("timeline"):  # "latest" could be a history that this backup is not of
+                options.append(f"--recovery-option=recovery_target_timeline={self.plan['timeline']}")
             command = source.command(
                 "restore",
                 f"--pg1-path={staging}",
-                f"--set={self.decision['backup']}",
+                f"--set={self.plan['backup']}",
                 f"--process-max={jobs}",
                 *delta,
                 *options,
@@ -196,11 +210,13 @@ class Restore:
             try:
                 self.procedure.run(command, user=OWNER)
             except CommandError as error:
-                raise RestoreError(unreadable(error, self.decision["backup"], source.name), "backup-damaged", ANOTHER_BACKUP) from error
+                code = "source-lost" if lost(error) else "backup-damaged"
+                said = unreadable(error, self.plan["backup"], source.name, source.stall_timeout)
+                raise RestoreError(said, code, ANOTHER_BACKUP) from error
 
     def _same_system(self) -> bool:
         found = control_data(self.cluster, self.cluster.data).get("Database system identifier", "")
-        return bool(found) and found == self.decision.get("system_identifier")
+        return bool(found) and found == self.plan.get("system_identifier")
 
     def _prepare_runtime(self) -> None:
         owner = pwd.getpwnam(self.owner)
@@ -252,12 +268,9 @@ class Restore:
                 while self._ask("SELECT pg_is_in_recovery()") != [["f"]]:
                     time.sleep(0.05)
             except CommandError as error:
-                raise RestoreError(
-                    replay_failure(
-                        target.text, _tail_of(self.runtime / "server.log"), _tail_of(self.runtime / "wal-fetch.log"), error.output
-                    ),
-                    "replay-failed",
-                ) from error
+                log, fetched = _tail_of(self.runtime / "server.log"), _tail_of(self.runtime / "wal-fetch.log")
+                code, said = replay_failure(target.text, log, fetched, error.output)
+                raise RestoreError(said, code, ANOTHER_MOMENT) from error
             # Made before anybody writes, the slots keep the new history whole for every repository that follows it.
             for slot in self.slots:
                 self._ask(
@@ -271,16 +284,12 @@ class Restore:
         if target.kind != "latest":
             return
         staged = self._describe(self.cluster.staging)
-        needed = Segment.parse(self.decision["wal_to"]) if self.decision.get("wal_to") else None
+        needed = Segment.parse(self.plan["wal_to"]) if self.plan.get("wal_to") else None
         with self.procedure.step("Compare where the replay ended with the newest log at hand"):
             if needed is not None and needed.timeline <= staged.timeline and parse_lsn(staged.end_lsn) < needed.start():
-                raise RestoreError(
-                    f"Replay ended at {staged.end_lsn}, before the newest write-ahead log at hand ({needed.name()} begins at "
-                    f"{format_lsn(needed.start())}): what was acknowledged in between would be lost. The old cluster's files have not been "
-                    "touched.",
-                    "replay-short",
-                    ANOTHER_MOMENT,
-                )
+                said = f"Replay ended at {staged.end_lsn}, before the newest write-ahead log at hand ({needed.name()} begins at "
+                said += f"{format_lsn(needed.start())}): what was acknowledged in between would be lost. {UNTOUCHED}"
+                raise RestoreError(said, "replay-short", ANOTHER_MOMENT)
 
     def _describe(self, directory: Path) -> Staged:
         control = control_data(self.cluster, directory)
