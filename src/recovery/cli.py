@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 next(each for each in typer.BadParameter.__mro__ if each.__name__ == "UsageError").exit_code = USAGE  # type: ignore[attr-defined]
 
 MOUNTED = {
+    "drill": ("recovery.drill.cli", "app", "What was rehearsed, and what is due."),
     "evidence": ("recovery.evidence.cli", "app", "Check the evidence of an incident, seal it, show its journal."),
     "report": ("recovery.report.cli", "report", "Write the report of an incident: one HTML file and a PDF."),
 }

@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from recovery.drill.recording import note
 from recovery.evidence import bundle, incident, results, scrub, variables
 from recovery.evidence.journal import Entry, Journal, JournalError
 from recovery.evidence.lines import parse_play_name, plain
@@ -48,6 +49,7 @@ class Run:
         self.failures: list[str] = []
         self.changed = False
         self.runbook = ""
+        self.plan = Path()
         self._began = time.monotonic()
         self._known_roles: dict[int, Any] = {}  # the objects too, so that no number is given twice
 
@@ -118,7 +120,9 @@ class Run:
         try:
             self._release_locks()
             result, reason = self._close(stats)
+            self._note_drill()
             bundle.seal(self.directory, self.signer)
+            self._note_drill()  # once more, now with the digest of what was sealed
         except Exception as error:  # whatever it is, it must not be reduced to a warning
             self.evidence_failed(f"The evidence could not be closed: {error}")
             result, reason = COULD_NOT_VERIFY, self.failures[0]
@@ -136,6 +140,10 @@ class Run:
             bundle.seal(self.directory, self.signer)
         except Exception as error:
             sys.stderr.write(f"The evidence of the interrupted run is not sealed: {error}\n")
+
+    def _note_drill(self) -> None:
+        """Keep the history of drills: it is read when nobody remembers, so the run itself writes it."""
+        note(self.runbook, self.plan, self.journal.read, self.id, self.directory)
 
     def _release_locks(self) -> None:
         for target in lock.release_run(self.id, self.directory.parent):
@@ -199,7 +207,9 @@ def begin(playbook: Any, arguments: Mapping[str, Any], signing_key: str = "") ->
         "signed": signer is not None,
     }
     run.runbook = runbook_name(playbook._file_name)
+    run.plan = Path(str(playbook._file_name)).parent.parent / "plan"
     run.journal.append("run_begin", name=run.runbook, data=data)
+    run._note_drill()
     if signer is None:
         run.note("No signing key is set (evidence_signing_key), so the evidence of this run will not be signed.")
     return run

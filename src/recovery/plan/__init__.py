@@ -3,6 +3,7 @@
 from recovery.plan.approvals import FAULT_CLASSES, ApprovalRule, Approvals, load_approvals
 from recovery.plan.clauses import Clause, load_clauses
 from recovery.plan.deadlines import Deadline, Deadlines, load_deadlines
+from recovery.plan.drills import Drill, load_drills
 from recovery.plan.reader import PlanError
 from recovery.plan.targets import RecoveryTarget, Segment, Targets, load_targets
 
@@ -13,6 +14,7 @@ __all__ = [
     "Clause",
     "Deadline",
     "Deadlines",
+    "Drill",
     "PlanError",
     "RecoveryTarget",
     "Segment",
@@ -20,5 +22,6 @@ __all__ = [
     "load_approvals",
     "load_clauses",
     "load_deadlines",
+    "load_drills",
     "load_targets",
 ]
