@@ -185,13 +185,17 @@ OPEN_LINES = (
     " where l.dispensed_quantity < l.quantity and ({condition}) order by l.id limit {limit} for update skip locked"
 )
 
+# Whoever has just ordered something and goes on with it by its number finds it still open.
+SETTLED = "interval '10 seconds'"
+
 
 def dispense(cursor: Any, request: Request) -> Answer:
     """Hand out the open lines of a prescription, or the oldest open line; the stock moves in the same transaction."""
     if "prescription" in request:
         wanted = int(request["prescription"])
     else:
-        row = _one(cursor, OPEN_LINES.format(condition="true", limit=1))
+        settled = f"exists (select from prescription p where p.id = l.prescription_id and p.prescribed_at < now() - {SETTLED})"
+        row = _one(cursor, OPEN_LINES.format(condition=settled, limit=1))
         wanted = int(row[3]) if row else int(order(cursor, {**request, "kind": "medication"})["prescription"])
     cursor.execute(OPEN_LINES.format(condition="l.prescription_id = %s", limit=20), (wanted,))
     # Levels are locked in the order of the drugs, so two dispensings cannot wait for each other.
@@ -223,7 +227,7 @@ def dispense(cursor: Any, request: Request) -> Answer:
 def result(cursor: Any, request: Request) -> Answer:
     """Report the results of a laboratory order, the oldest open one unless one is named."""
     draw = _draw(request)
-    condition, values = ("id = %s", (int(request["order"]),)) if "order" in request else ("true", ())
+    condition, values = ("id = %s", (int(request["order"]),)) if "order" in request else (f"ordered_at < now() - {SETTLED}", ())
     row = _one(
         cursor,
         f"select id from clinical_order where kind = 'laboratory' and status = 'open' and ({condition})"  # noqa: S608 - constants

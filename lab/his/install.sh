@@ -3,7 +3,8 @@
 #   database      configuration of the cluster 15/main (made by seed.sh), passwords; enabled and started
 #   spare         the database's configuration without any data: where a restored database may come up later
 #   application   his-app.service on 10.20.10.12:8080, enabled and started
-#   workstation   his-client, and his-workload.service (neither enabled nor started; RATE in /etc/default/his-workload)
+#   workstation   his-client, his-notices.service (what the hospital tells its users), his-workload.service (neither enabled nor
+#                 started; RATE in /etc/default/his-workload)
 # The files are in /usr/local/lib/his already. HIS_SECRETS (default /etc/his/secrets) may name files his_app and his_reader.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -61,8 +62,9 @@ case "$role" in
     workstation)
         install -m 755 files/his-client /usr/local/bin/his-client
         install -d -m 755 /var/log/his-client /var/lib/his-client
-        install -m 644 files/his-workload.service /etc/systemd/system/his-workload.service
+        install -m 644 files/his-workload.service files/his-notices.service /etc/systemd/system/
         systemctl daemon-reload
+        systemctl enable -q --now his-notices.service
         ;;
     *)
         echo "'$role' is none of database, spare, application, workstation." >&2

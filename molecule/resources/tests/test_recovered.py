@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 
@@ -105,6 +106,17 @@ def test_the_verdict_is_pass_and_its_parts_are_measured() -> None:
     assert RUN.verdict == "PASS"
     milestones = [line["name"] for line in RUN.journal if line["event"] == "milestone"]
     assert {"fault", "system_up", "service_proven"} <= set(milestones)
+
+
+@pytest.mark.parametrize("workstation", WORKSTATIONS)
+def test_every_department_was_told_that_work_may_resume(workstation: str) -> None:
+    """What stands at the workstation itself is what counts, and nobody was told before the service was proven."""
+    kept = [json.loads(line) for line in host(workstation).check_output("cat /var/log/his-client/notices.jsonl").splitlines()]
+    reached = {line["name"]: line["data"]["at"] for line in RUN.journal if line["event"] == "milestone"}
+    assert reached["service_proven"] < kept[-1]["at"] <= reached["users_told"]
+    artifact = next(path for line in RUN.journal for path in line["data"].get("artifacts", []) if "notice" in path["path"])
+    assert RUN.incident is not None
+    assert kept[-1]["message"] in (RUN.incident / artifact["path"]).read_text(encoding="utf-8")
 
 
 def test_the_evidence_can_be_checked_with_stock_tools_only() -> None:

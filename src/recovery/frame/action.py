@@ -6,10 +6,11 @@ import multiprocessing
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible import context
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
 
 from recovery.evidence.journal import Journal, JournalError
 from recovery.findings import Finding, refusal_text
@@ -46,6 +47,33 @@ class RunContext:
             self.journal.append(event, host=host, name=name, result=result, data=data)
         except JournalError as error:
             raise AnsibleActionFail(str(error)) from error
+
+
+class FrameAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """A step on the control node or of a person: reads its arguments and its run, then acts."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    ARGUMENTS: ClassVar[Mapping[str, Any]] = {}
+    """Options as in an argument_spec; library/<name>.py documents them."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Validate, then act."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        self.variables = task_vars or {}
+        self.host = str(self.variables.get("inventory_hostname", ""))
+        _, arguments = self.validate_argument_spec(dict(self.ARGUMENTS))
+        return result | self.act(RunContext(self.variables), {key: plain(value) for key, value in arguments.items()})
+
+    def act(self, run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Do the step and return what it adds to the task's result; ``arguments`` are plain data."""
+        raise NotImplementedError
+
+    def variable(self, name: str, default: str = "") -> str:
+        """Return a variable of the play, templated."""
+        value = self.variables.get(name)
+        return default if value in (None, "") else str(plain(self._templar.template(value)))
 
 
 def refuse(finding: Finding, **more: Any) -> dict[str, Any]:

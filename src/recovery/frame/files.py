@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 
 def now() -> datetime:
@@ -24,6 +25,11 @@ def iso(moment: datetime) -> str:
 def parse_iso(text: str) -> datetime:
     """Read a moment as ``iso`` writes it."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def local_time(text: str, zone: str = "UTC") -> str:
+    """Write a moment of the journal as the clock on the wall shows it in an IANA zone; an empty text stays empty. Raises ValueError."""
+    return f"{parse_iso(text).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}" if text else ""
 
 
 def later(moment: datetime, seconds: float) -> datetime:
