@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from recovery.database import assess as assessment
+from recovery.database import options, reach
 from recovery.database.cluster import Cluster, Health
 from recovery.database.pgbackrest import CRYPTO_ERROR, Archive, Backup, Contents, Repository, explain
 from recovery.database.shell import CommandError
@@ -126,3 +127,92 @@ def test_too_little_disk_is_refused(tmp_path: Path) -> None:
 )
 def test_a_failed_question_is_explained(status: int, said: str, code: str) -> None:
     assert explain(CommandError(["pgbackrest"], status, said))[0] == code
+
+
+# ---- how far a source reaches ------------------------------------------------------------------------------------------------
+
+POSITIONS = (
+    backup("20260101-000000F", 1000, stop_lsn="0/3000100"),
+    backup("20260102-000000F", 2000, first=5, last=5, stop_lsn="0/5000100"),
+)
+
+
+def test_a_position_is_reached_from_the_newest_backup_before_it() -> None:
+    shelf = Shelf("local", POSITIONS, log(3, 4, 5, 6))
+    assert assessment.examine(shelf, CLUSTER, parse("lsn:0/5000200")).backup == POSITIONS[1]
+    assert assessment.examine(shelf, CLUSTER, parse("lsn:0/50000FF")).backup == POSITIONS[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("lsn:0/3000000", "target-too-old"),
+        ("lsn:0/7000000", "target-too-new"),
+        ("time:1970-01-01T01:00:00Z", "target-too-new"),
+        ("name:manifest-20990101-000000F", "target-unknown"),
+    ],
+)
+def test_a_target_outside_what_is_there_is_refused_with_what_can_be_asked_instead(target: str, code: str) -> None:
+    candidate = assessment.examine(Shelf("local", POSITIONS, log(3, 4, 5, 6)), CLUSTER, parse(target))
+    assert code in codes(candidate) and not candidate.usable
+    assert all(f.remedy for f in candidate.findings)
+
+
+def test_log_that_another_machine_may_hold_beside_its_repository_is_left_to_the_replay() -> None:
+    shelf = Shelf("offsite", POSITIONS, log(3, 4, 5, 6))
+    object.__setattr__(shelf, "host", "backup-offsite")
+    assert assessment.examine(shelf, CLUSTER, parse("lsn:0/7000000")).usable
+
+
+def test_the_name_of_a_manifest_is_its_backup_and_any_other_name_is_looked_for_from_the_newest_backup_backwards() -> None:
+    shelf = Shelf("local", POSITIONS, log(3, 4, 5, 6))
+    assert assessment.examine(shelf, CLUSTER, parse("name:manifest-20260101-000000F")).backup == POSITIONS[0]
+    named = assessment.examine(shelf, CLUSTER, parse("name:before-upgrade"))
+    assert (named.backup, named.older) == (POSITIONS[1], (POSITIONS[0],))
+
+
+def test_a_backup_of_a_history_that_was_given_up_counts_only_by_its_label() -> None:
+    given_up = backup("20260103-000000F", 3000, start_segment=Segment(2, 6), stop_segment=Segment(2, 6), stop_lsn="0/6000100")
+    histories = {2: [(1, 0x5000200)], 3: [(1, 0x5000300)]}
+    shelf = Shelf("local", (*POSITIONS, given_up), Archive(log(3, 4, 5).segments | {Segment(2, 6): 2500, Segment(3, 6): 2600}, histories))
+    latest = assessment.examine(shelf, CLUSTER, LATEST)
+    assert (latest.backup, latest.timeline) == (POSITIONS[1], 3)
+    named = assessment.examine(shelf, CLUSTER, parse("backup:20260103-000000F"))
+    assert (named.backup, named.timeline) == (given_up, 2)
+
+
+def candidate_reaching(moment: float, source: str = "local") -> assessment.Candidate:
+    return assessment.Candidate(source, backup=TWO[0], reaches=moment)
+
+
+def test_a_source_that_loses_more_than_was_asked_is_refused_unless_a_person_accepts_it_by_name() -> None:
+    (finding,) = reach.rpo_findings(candidate_reaching(9000), LATEST, 10000, asked=300, planned=30)
+    assert (finding.code, finding.severity) == ("rpo-missed", "overridable")
+    assert "17 min" in finding.message and finding.remedy
+    assert reach.rpo_findings(candidate_reaching(9800), LATEST, 10000, asked=300, planned=30) == []
+
+
+def test_the_figure_of_the_plan_warns_and_does_not_stop_who_asked_for_nothing() -> None:
+    (finding,) = reach.rpo_findings(candidate_reaching(9000), LATEST, 10000, asked=None, planned=30)
+    assert finding.severity == "warning"
+    assert reach.rpo_findings(candidate_reaching(9000), parse("backup:20260101-000000F"), 10000, asked=None, planned=30) == []
+
+
+def test_a_named_backup_loses_everything_behind_it() -> None:
+    (finding,) = reach.rpo_findings(candidate_reaching(9990), parse("backup:20260101-000000F"), 10000, asked=300, planned=None)
+    assert "1970-01-01T00:16:40Z" in finding.message
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", "5 min"])
+def test_what_is_no_number_of_seconds_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="-e rpo=300"):
+        options.seconds(text)
+
+
+def test_sources_of_different_systems_are_told_apart_even_where_the_server_has_lost_everything() -> None:
+    ours, theirs = candidate_reaching(2000), candidate_reaching(2000, "removable")
+    ours.system_identifier, theirs.system_identifier = "77", "78"
+    here = Cluster("his", "15", "/nowhere/main", "/nowhere/etc", "postgresql@15-main")
+    (finding,) = assessment._identity(here, [ours, theirs])
+    assert finding.code == "other-system" and "77" in finding.message and "78" in finding.message
+    assert assessment._identity(here, [ours]) == []

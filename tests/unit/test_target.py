@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recovery.database.target import Target, TargetError, parse
+from recovery.database.wal import format_lsn
 
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1), timezones=offsets)
@@ -25,6 +26,44 @@ def test_a_time_keeps_its_moment_whatever_its_zone(moment: datetime) -> None:
 def test_a_label_comes_back_as_it_was_written(label: str) -> None:
     assert parse(f"backup:{label}") == Target("backup", label=label)
     assert parse(parse(f"backup:{label}").text) == parse(f"backup:{label}")
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_a_position_comes_back_as_postgresql_writes_it(position: int) -> None:
+    target = parse(f"lsn:{format_lsn(position)}")
+    assert target == Target("lsn", lsn=position)
+    assert parse(target.text.lower()) == target
+    assert target.options() == ["--type=lsn", f"--target={format_lsn(position)}", "--target-action=promote"]
+
+
+@given(st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="'\"\\"), min_size=1, max_size=15))
+def test_a_restore_point_keeps_its_name(name: str) -> None:
+    target = parse(f"name:{name}")
+    assert (target.kind, target.name) == ("name", name)
+    assert parse(target.text) == target
+    assert f"--target={name}" in target.options()
+
+
+@given(moments, st.sampled_from(["Asia/Shanghai", "UTC", "America/St_Johns"]))
+def test_a_time_says_what_it_became_in_both_zones(moment: datetime, zone: str) -> None:
+    meaning = parse(f"time:{moment.isoformat()}").meaning(zone)
+    in_utc, _, here = meaning.partition(" = ")
+    assert in_utc.endswith(" UTC") and here.endswith(f" {zone}")
+    assert datetime.fromisoformat(in_utc.removesuffix(" UTC") + "+00:00") == moment
+    assert datetime.fromisoformat(here.removesuffix(f" {zone}")) == moment
+
+
+def test_a_zone_that_nobody_knows_is_said_and_does_not_stop_a_recovery() -> None:
+    assert "not known" in parse("time:2026-11-21T03:25:00Z").meaning("Mars/Olympus")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["lsn:", "lsn:12", "lsn:0/", "lsn:0/123456789", "lsn:G/0", "name:", "name: ", "name:a'b", 'name:a"b', "name:a\\b", "name:" + "长" * 22],
+)
+def test_what_is_no_position_and_no_name_is_refused(text: str) -> None:
+    with pytest.raises(TargetError):
+        parse(text)
 
 
 @given(st.text(max_size=60))
