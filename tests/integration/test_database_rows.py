@@ -387,7 +387,7 @@ def test_too_many_rows_are_refused(pair: Pair) -> None:
 
 def test_what_is_read_does_not_grow_with_the_database(pair: Pair) -> None:
     small = compare(pair, PATIENT, None).read
-    pair.sql(
+    pair.damage(
         "INSERT INTO patient (name) SELECT 'p' FROM generate_series(1, 20000); INSERT INTO visit SELECT id, v, 1 FROM patient,"
         " generate_series(1, 3) v WHERE id > 200; INSERT INTO charge (patient_id, visit_nr, item_id, amount)"
         " SELECT patient_id, nr, 1, 1 FROM visit WHERE patient_id > 200; ANALYZE"

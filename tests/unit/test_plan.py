@@ -53,9 +53,9 @@ def test_every_clause_that_the_plan_names_elsewhere_exists() -> None:
     assert named and named <= known
 
 
-def test_class_one_needs_two_people_and_class_three_nobody() -> None:
+def test_classes_one_and_two_need_two_people_and_class_three_nobody() -> None:
     rules = load_approvals(PLAN).rules
-    assert (rules["I"].needed, rules["II"].needed, rules["III"].needed) == (2, 1, 0)
+    assert (rules["I"].needed, rules["II"].needed, rules["III"].needed) == (2, 2, 0)
     assert load_approvals(PLAN).title("president", "zh") == "院长"
 
 

@@ -120,6 +120,18 @@ def one(connection: Any, sql: str, parameters: Sequence[Any] | None = None) -> t
     return found[0]
 
 
+@contextmanager
+def without(connection: Any, *ways: str) -> Iterator[None]:
+    """Switch ways of reading (seqscan, hashjoin, ...) off for a while; the settings end with the savepoint."""
+    rows(connection, "SAVEPOINT way")
+    try:
+        for way in ways:
+            rows(connection, f"SET LOCAL enable_{way} = off")
+        yield
+    finally:
+        rows(connection, "ROLLBACK TO SAVEPOINT way")
+
+
 def is_damage(error: BaseException) -> bool:
     """Return whether the server's error speaks of the data rather than of the circumstances."""
     state = getattr(error, "pgcode", None) or ""

@@ -64,8 +64,9 @@ def sync_directory(path: Path) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Create a file that must not exist yet, durable when this returns."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    """Create a file that must not exist yet, durable when this returns. What is named as patients' data is its owner's alone to read."""
+    mode = 0o600 if "patient-data" in path.name else 0o640
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(handle, "wb") as stream:
         stream.write(content)
         stream.flush()

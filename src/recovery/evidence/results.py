@@ -114,7 +114,7 @@ def _diffs(result: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Ite
                 continue
             text = str(one.get("prepared") or "") or _unified(one)
             if text.strip():
-                yield "change.diff", text.encode("utf-8", "backslashreplace")
+                yield str(one.get("artefact") or "change.diff"), text.encode("utf-8", "backslashreplace")
 
 
 def _unified(diff: Mapping[str, Any]) -> str:
