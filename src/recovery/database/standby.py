@@ -171,7 +171,7 @@ def lag(facts: Mapping[str, Any], primary_lsn: str) -> Lag:
 
 
 def wait_until_following(cluster: Cluster, timeout: float = 90) -> dict[str, Any]:
-    """Wait until the server of this host streams from its primary; return its facts, whatever they are, after ``timeout`` s without progress."""
+    """Wait until the server of this host streams; return its facts, whatever they are, after ``timeout`` seconds without progress."""
     deadline, seen = time.monotonic() + timeout, ""
     while True:
         facts = look(cluster)

@@ -29,15 +29,9 @@ ARCHIVE_GET = 'pgbackrest --config={config} --stanza={stanza} --pg1-path="$PWD" 
 def receive(state: HostState, port: int, account: str, password: str, followers: list[str]) -> None:
     """Let a server that serves be followed: the account with its rights, and a slot for each follower."""
     have_account(state, port, account, password)
-    missing = (
-        psql(
-            " UNION ALL ".join(f"SELECT 1 WHERE NOT has_function_privilege('{account}', '{one}', 'EXECUTE')" for one in _REWIND),
-            database="postgres",
-            port=port,
-        )
-        if psql(f"SELECT 1 FROM pg_roles WHERE rolname = '{account}'", database="postgres", port=port)
-        else [["1"]]
-    )  # noqa: S608
+    known = psql("SELECT 1 FROM pg_roles WHERE rolname = '" + account + "'", database="postgres", port=port)  # noqa: S608
+    asked = " UNION ALL ".join(f"SELECT 1 WHERE NOT has_function_privilege('{account}', '{one}', 'EXECUTE')" for one in _REWIND)
+    missing = psql(asked, database="postgres", port=port) if known else [["1"]]
     if missing:
         state.note(f"rights of {account}", "\n", "reads files for pg_rewind\n")
         if not state.check:

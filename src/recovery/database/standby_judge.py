@@ -21,7 +21,7 @@ def _clock(at: float) -> str:
 def judge_build(
     facts: Mapping[str, Any], primary: Mapping[str, Any] | None, backup: Mapping[str, Any] | None, partner: str
 ) -> list[Finding]:
-    """What speaks against building a standby on this host. ``backup``: system_identifier, size in bytes, label; None if there is none usable."""
+    """What speaks against building a standby on this host. ``backup``: system_identifier, size (bytes), label; None if none is usable."""
     found: list[Finding] = []
     if primary is None:
         found.append(
@@ -61,7 +61,7 @@ def judge_build(
             Finding(
                 "disk-full",
                 "stop",
-                f"The standby needs {need / 2**30:.2f} GiB; {facts['free_bytes'] / 2**30:.2f} GiB are free on the disk of the data directory.",
+                f"The standby needs {need / 2**30:.2f} GiB; {facts['free_bytes'] / 2**30:.2f} GiB are free on its disk.",
                 why="What is there already is set aside, not deleted.",
                 remedy="Free space there, or enlarge the disk.",
             )
@@ -110,7 +110,8 @@ def judge_watch(facts: Mapping[str, Any], primary: Mapping[str, Any] | None, lim
                 "stop",
                 f"The standby does not receive the log of {partner}.",
                 why="From now on it falls behind, and a failover would lose what it does not have.",
-                remedy="Read its log; if it cannot go on: recovery run database_standby -e override=data-directory-present -e override_by=NAME",
+                remedy="Read its log.",
+                alternative="Build it anew: recovery run database_standby -e override=data-directory-present -e override_by=NAME",
             )
         )
     behind = lag(facts, str(primary["lsn"]))
@@ -200,7 +201,7 @@ def _loss(
         behind = lag(facts, str(primary["replayed"]))
         loss |= {"lag_bytes": behind.bytes, "lag_s": behind.seconds}
         if healthy:
-            sentence = f"Nothing: {partner} is closed in good order first, and hands over all of its log. Now {behind.bytes} bytes are on their way."
+            sentence = f"Nothing: {partner} is closed in good order and hands over its log first; {behind.bytes} bytes are on their way."
         else:
             sentence = f"{behind.bytes} bytes of log."
         loss["sentence"] = sentence
@@ -222,7 +223,7 @@ def _loss(
             Finding(
                 "loss-unknown",
                 "overridable",
-                f"What a promotion would lose is not known; the standby has everything until {loss['standby_has_until'] or 'an unknown moment'}.",
+                f"What a promotion would lose is not known; the standby has everything until {loss['standby_has_until'] or '(unknown)'}.",
                 remedy="Make one workstation or the old server's disk readable.",
             )
         )
@@ -232,7 +233,7 @@ def _loss(
             Finding(
                 "standby-lagging",
                 "overridable",
-                f"The standby is {loss.get('lag_bytes', '?')} bytes and {loss['lag_s']:.1f} s behind; the bounds are {limits['lag_bytes']} bytes "
+                f"The standby is {loss.get('lag_bytes', '?')} bytes and {loss['lag_s']:.1f} s behind; bounds: {limits['lag_bytes']} bytes "
                 f"and {limits['lag_s']} s. It would lose: {loss['sentence']}",
                 why="The backups, with the log beside them, may hold more than the standby.",
                 remedy="Compare with a restore: recovery run database_restore -e source=best --check",

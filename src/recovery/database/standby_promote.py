@@ -56,7 +56,7 @@ def _replay_all(cluster: Cluster, complete_to: str, timeout: float = 60) -> dict
         if time.monotonic() > deadline:
             if complete_to and replayed <= parse_lsn(complete_to):
                 raise RestoreError(
-                    f"The old server was closed at {complete_to}, and the standby has only {facts.get('replayed')}: something would be lost.",
+                    f"The old server was closed at {complete_to}, the standby has only {facts.get('replayed')}: something would be lost.",
                     "standby-incomplete",
                     "Start the old server again (recovery run database_rollback), look at the line between the two, and repeat.",
                 )

@@ -1,4 +1,4 @@
-"""The old server comes back behind the one that took over (BKP-5): keep what it alone has, then rewind or rebuild it. Standard library only."""
+"""The old server comes back (BKP-5): what it alone has is kept, then it is rewound or rebuilt. Standard library only."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def close(cluster: Cluster, procedure: Procedure) -> None:
 
 
 def rewind(cluster: Cluster, partner: Partner, me: str, procedure: Procedure) -> bool:
-    """Take back what this server has beyond the fork, by pg_rewind. Returns False, with the old state untouched or to be rebuilt, if it cannot."""
+    """Take back what this server has beyond the fork, by pg_rewind. Returns False if it cannot: then it is to be rebuilt."""
     control = control_data(cluster, cluster.data)
     hints = control.get("wal_log_hints setting", "off") == "on" or control.get("Data page checksum version", "0") != "0"
     if not hints:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..findings import Finding
 from . import options, standby_build, standby_judge, standby_promote, standby_rejoin
-from .assess import examine
+from .assess import Candidate, examine
 from .clients import lost as lost_of
 from .cluster import Cluster, fsync_directory
 from .errors import RestoreError
@@ -56,7 +56,7 @@ class Call:
                 Finding(
                     "primary-not-fenced",
                     "stop",
-                    f"{self.partner.name} still gives signs of life ({doors}) although it was said to be switched off. Nothing was promoted.",
+                    f"{self.partner.name} still gives signs of life ({doors}), said to be switched off. Nothing was promoted.",
                     why="Two servers that both accept work write two histories, which nobody can put together again.",
                     remedy="Switch it off at its power cord, then run the same command again.",
                 )
@@ -105,7 +105,8 @@ class Call:
         facts, primary = look(self.cluster), self._partner_says()
         if facts.get("standby") and facts.get("receiver") == "streaming" and facts["sender"] == self.partner.address:
             return {"decision": {"follows": True}, "facts": facts}
-        usable, told = [], []
+        usable: list[Candidate] = []
+        told: list[Candidate] = []
         stanza = str(self.given["cluster"]["stanza"])
         near = {name: entry for name, entry in self.given["repositories"].items() if entry.get("host") or Path(str(entry["path"])).is_dir()}
         wanted = near if self.given["source"] == "best" else {self.given["source"]: self.given["repositories"][self.given["source"]]}
@@ -246,7 +247,7 @@ class Call:
         self.changed = True
         if self.check:
             return {}
-        if not self._marked().get("phase") == "promoting":
+        if self._marked().get("phase") != "promoting":
             self._mark(phase="promoting", decision=decision)
         self.procedure.milestone("recovery_started", f"{self.me} takes over from {self.partner.name}")
         slots = [*self.given["slots"], slot_of(self.partner.name)]

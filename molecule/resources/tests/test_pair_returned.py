@@ -1,0 +1,31 @@
+"""The old server follows the one that took over; what it alone had was counted and kept."""
+
+from __future__ import annotations
+
+import time
+
+from hospital import Ran, host, incidents
+from pair import ask, follows, holders, serving
+
+RUN = Ran(0, "", incidents()[-1])
+
+
+def test_the_old_server_follows() -> None:
+    assert follows("his-db") == {"status": "streaming", "sender": "10.20.10.13"}
+    assert serving() == ["his-db-2"]
+    assert holders() == ["his-db-2"]
+
+
+def test_what_is_written_there_arrives_here() -> None:
+    ask("his-db-2", "insert into heartbeat (source) values ('arrives back')")
+    until = time.monotonic() + 10
+    while ask("his-db", "select count(*) from heartbeat where source = 'arrives back'") != "1":
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_what_only_it_had_was_counted_and_kept() -> None:
+    measured = [line["data"] for line in RUN.journal if line["event"] == "measured" and "diverged_transactions" in line["data"]]
+    assert measured
+    kept = host("his-db").check_output("find /var/lib/postgresql/15 -maxdepth 2 -name transactions.txt -path '*diverged*' -exec cat {} +")
+    assert len(kept.splitlines()) == measured[-1]["diverged_transactions"]
