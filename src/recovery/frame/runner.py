@@ -103,6 +103,7 @@ class Run:
             self.incident = incidents.open_incident(order.incident) if order.incident else incidents.create_incident()
         except incidents.IncidentError as error:
             raise FrameError(str(error)) from error
+        self.view.differences = self.incident if order.diff else None
         self.id = incidents.new_run_id()
         self.follower = Follower(self.incident / "journal.jsonl")
         self.earlier = self.follower.poll()

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 from recovery.frame.figures import Figures, duration
@@ -14,6 +15,7 @@ from recovery.frame.verdict import FAIL, NOT_RUN, PASS, Verdict
 Event = Mapping[str, Any]
 COLOURS = {"ok": "green", "changed": "yellow", "failed": "red", "unreachable": "red", "skipped": "bright_black"}
 DRAW_S = 0.25
+DIFF_LINES = 400
 MARKS = {"ok": "✓", "changed": "●", "failed": "✗", "unreachable": "✗", "skipped": "-"}
 
 
@@ -34,6 +36,8 @@ class View:
         self.waiting: dict[str, str] = {}
         self.typing = False
         """Whether an answer may be typed at this terminal just now."""
+        self.differences: Path | None = None
+        """The incident whose differences are shown line by line (``--diff``); else only their file is named."""
 
     def line(self, text: str, style: str = "") -> None:
         """Write one line that stays."""
@@ -79,9 +83,26 @@ class View:
             if isinstance(finding, Mapping) and finding.get("severity") in ("warning", "info"):
                 style = "yellow" if finding["severity"] == "warning" else "cyan"
                 self.line(f"      {finding['severity']}: {finding.get('message')}", style)
+        self._differences(data)
         if result in ("failed", "unreachable") and not data.get("refused") and data.get("msg"):
             for text in str(data["msg"]).strip().splitlines()[:12]:
                 self.line(f"      {text}", "red")
+
+    def _differences(self, data: Mapping[str, Any]) -> None:
+        for named in data.get("artifacts") or []:
+            path = str(named.get("path", "")) if isinstance(named, Mapping) else ""
+            if not path.endswith(".diff"):
+                continue
+            self.line(f"      differences: {path}", "cyan")
+            if self.differences is not None:
+                try:
+                    told = (self.differences / path).read_text(encoding="utf-8", errors="replace").splitlines()
+                except OSError as error:
+                    told = [f"(cannot be read: {error})"]
+                for text in told[:DIFF_LINES]:
+                    self.line(f"        {text}", {"+": "green", "-": "red", "~": "yellow"}.get(text[:1], ""))
+                if len(told) > DIFF_LINES:
+                    self.line(f"        ... {len(told) - DIFF_LINES} more lines in {path}")
 
     def _on_refusal(self, event: Event, data: Mapping[str, Any]) -> None:
         self.line(f"  REFUSED  {event.get('clause')} {event.get('phase')}".rstrip(), "bold red")
