@@ -63,7 +63,9 @@ options:
     type: int
     default: 0
   fresh:
-    description: Whether what an earlier run of the same purpose left behind is replaced instead of continued (a drill).
+    description:
+      - For a drill. What an earlier one left behind is replaced instead of continued, and a backup that cannot be restored fails the
+        drill instead of refusing it, since that is what it is there to find out.
     type: bool
     default: false
   decision:
@@ -214,7 +216,8 @@ def check(module: AnsibleModule, given: dict[str, Any], cluster: scratch.Scratch
         **plan.procedure.as_dict(),
     }
     if blocking:
-        module.fail_json(msg=refusal_text(blocking), refused=True, **result)
+        told = given["fresh"] and any(f.code in scratch_check.OF_THE_BACKUP for f in blocking)
+        module.fail_json(msg=refusal_text(blocking), refused=not told, **result)
     module.exit_json(**result)
 
 

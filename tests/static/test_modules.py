@@ -16,7 +16,7 @@ import yaml
 from support.project import PROJECT, modules, short
 
 MODULES = modules()
-ACTIONS = ("approval", "manual_step", "notice", "target_lock")
+ACTIONS = ("approval", "drill", "manual_step", "notice", "target_lock")
 COMPARED = ("type", "elements", "required", "default", "choices", "aliases")
 
 

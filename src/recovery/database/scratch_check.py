@@ -20,6 +20,8 @@ from .target import FORMS, Target, TargetError, parse
 from .wal import Segment
 
 RANDOM = "random"
+OF_THE_BACKUP = {"no-backup", "backup-damaged", "wal-missing", "wrong-passphrase", "repository-unreachable", "repository-unreadable"}
+"""What is wrong with the backup itself, not with what was asked for: a drill that finds it has failed."""
 
 
 @dataclass
