@@ -78,9 +78,13 @@ class Fault:
 
 def catalogue() -> dict[str, Fault]:
     """Return every fault by name."""
-    from lab import faults_data, faults_hosts, faults_links  # they build on this module
+    from lab import faults_data, faults_hosts, faults_links, faults_rows  # they build on this module
+    from lab.pacs import faults as faults_images
 
-    return {fault.name: fault for fault in (*faults_hosts.FAULTS, *faults_data.FAULTS, *faults_links.FAULTS)}
+    return {
+        fault.name: fault
+        for fault in (*faults_hosts.FAULTS, *faults_data.FAULTS, *faults_links.FAULTS, *faults_rows.FAULTS, *faults_images.FAULTS)
+    }
 
 
 def named(name: str) -> Fault:

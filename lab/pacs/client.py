@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 ARCHIVE = ("10.20.10.15", "104")
@@ -33,7 +33,7 @@ WAIT_S = 10
 
 def now() -> str:
     """Return this moment: UTC, ISO 8601, milliseconds."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def dataset_sha256(path: Path) -> str:
@@ -57,7 +57,7 @@ def names() -> tuple[list[str], list[str]]:
 def describe(station: str, number: int) -> dict[str, str]:
     """Return who and what an image shows; the same station and number are always the same image."""
     study = number // IMAGES_PER_STUDY
-    chance = random.Random(f"{station} {study}")
+    chance = random.Random(f"{station} {study}")  # noqa: S311 - repeatable on purpose
     surnames, given = names()
     name = f"{chance.choice(surnames)}^{chance.choice(given)}"
     origin = f"{ROOT}.{int.from_bytes(station.encode(), 'big')}"
@@ -82,7 +82,8 @@ def make(station: str, number: int, directory: Path) -> tuple[Path, dict[str, st
     """Write an image as a DICOM file (explicit little endian, names in UTF-8)."""
     about = describe(station, number)
     pixels = directory / "pixels.raw"
-    pixels.write_bytes(random.Random(f"{station} {number} pixels").randbytes(SIDE * SIDE))
+    chance = random.Random(f"{station} {number} pixels")  # noqa: S311 - repeatable on purpose
+    pixels.write_bytes(chance.randbytes(SIDE * SIDE))
     text = directory / "image.dump"
     text.write_text(
         f"""(0008,0005) CS [ISO_IR 192]

@@ -61,7 +61,7 @@ FOREIGN = {"ansible", "ansible_runner", "yaml", "rich", "typer", "weasyprint", "
 
 
 def test_what_is_shipped_to_hosts_needs_only_their_python() -> None:
-    shipped = [*python_files("src/recovery/database"), PROJECT / "src/recovery/findings.py"]
+    shipped = [*python_files("src/recovery/database"), *python_files("src/recovery/pacs"), PROJECT / "src/recovery/findings.py"]
     guilty = {short(path): sorted(n for n in imported(path) if n.split(".")[0] in FOREIGN) for path in shipped}
     assert {path: names for path, names in guilty.items() if names} == {}
 

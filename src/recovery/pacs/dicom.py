@@ -18,6 +18,7 @@ from ..database.shell import CommandError, Procedure
 from .archive import dataset_sha256
 
 ELEMENT = re.compile(r"\(([0-9a-f]{4},[0-9a-f]{4})\) \w\w \[(.*?)\s*\]\s+#")
+PADDING = " \0"  # a value is padded to an even length: text with a space, a UID with a zero byte
 SIGN_S = 5  # for one sign of life
 ANSWER_S = 30  # for one question
 
@@ -64,7 +65,7 @@ def answers(text: str) -> list[dict[str, str]]:
     """Read the answers that findscu prints. It exits 0 when it is refused, so only answers count."""
     found: list[dict[str, str]] = []
     for part in text.split("Find Response:")[1:]:
-        found.append({tag: value.strip() for tag, value in ELEMENT.findall(part)})
+        found.append({tag: value.strip(PADDING) for tag, value in ELEMENT.findall(part)})
     return found
 
 

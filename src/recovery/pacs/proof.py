@@ -97,8 +97,14 @@ def _promises(archive: Archive, known: Mapping[str, Entry], seen: Sequence[Mappi
     if len(proof.lost) > len(before):
         text = f"{len(proof.lost) - len(before)} images that were acknowledged after the backup are lost; they are named in the result."
         proof.findings.append(Finding("images-lost", "warning", text, "They were on no other disk.", "Have the modality send them again."))
-    if failures:
-        proof.milestones.append({"name": "fault", "at": failures[0], "detail": "the first image that a workstation could not store"})
+    if taken_at and failures and failures[-1] > taken_at:
+        proof.milestones.append(
+            {
+                "name": "fault",
+                "at": min(at for at in failures if at > taken_at),
+                "detail": "the first image that a workstation could not store",
+            }
+        )
 
 
 def _age_of_loss(lost: Sequence[Mapping[str, str]]) -> float:

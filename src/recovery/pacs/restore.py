@@ -87,6 +87,9 @@ class Restore:
                 self.procedure.run(["systemctl", "daemon-reload"])
             self.cluster.fence.touch()
             fsync_directory(self.cluster.fence.parent)
+            if self._index_says():
+                # Without its index the archive waits for it, also when it is to stop. It has nothing to finish: nothing is acknowledged.
+                self.procedure.run(["systemctl", "kill", "--signal=KILL", self.archive.service], accept=(0, 1, 5))
             self.procedure.run(["systemctl", "stop", self.archive.service, self.archive.index_service], timeout=120, accept=(0, 1, 5))
 
     def _read(self, repository: Repository, handover: str) -> None:
