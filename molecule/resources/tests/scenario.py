@@ -17,8 +17,3 @@ def _read() -> dict[str, Any]:
 def faults() -> list[list[str]]:
     """Return the faults that the scenario inflicts."""
     return list(_read()["faults"])
-
-
-def point_in_time() -> bool:
-    """Tell whether the scenario goes back to a moment, and so gives up what came after it."""
-    return any(str(word).startswith("target=time:") for word in _read()["runbook"])

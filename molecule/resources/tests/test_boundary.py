@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
-from hospital import attempts, checksums, committed, remembered, sql
+from hospital import Ran, attempts, checksums, committed, incidents, remembered, sql
 
 # A transaction is acknowledged a little after it commits; what lies this close to the target may fall on either side. Seconds.
 FRINGE_S = 1.0
@@ -30,3 +31,12 @@ def test_every_transaction_lies_on_the_right_side_of_the_target() -> None:
     gap = [one for one in acknowledged if target + FRINGE_S < one.done]
     given_up = [one for one in gap if (one.workstation, one.seq) not in present]
     assert given_up, "what came after the target was given up"
+
+
+def test_people_approved_the_moment_in_the_hospitals_own_zone() -> None:
+    incident = Ran(0, "", incidents()[-1]).incident
+    assert incident is not None
+    request = json.loads(next((incident / "approvals").glob("*/request.json")).read_text(encoding="utf-8"))
+    in_utc, _, here = request["action"]["target_means"].partition(" = ")
+    assert datetime.fromisoformat(here.removesuffix(" Asia/Shanghai")) == datetime.fromisoformat(remembered("mark")["target"])
+    assert in_utc.endswith(" UTC")

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
-from hospital import BIN, DATA, INCIDENTS, PROJECT, Ran, fingerprint, lab, recovery
+from hospital import BIN, DATA, INCIDENTS, PROJECT, Ran, fingerprint, host, incidents, lab, recovery
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +46,33 @@ def refused(ran: Ran, code: str) -> None:
         ("time:2001-01-01T00:00:00Z", "target-too-old"),
         ("time:2199-01-01T00:00:00Z", "target-in-future"),
         ("backup:20010101-000000F", "target-unknown"),
+        ("lsn:FF/0", "target-too-new"),
     ],
 )
 def test_a_target_that_no_backup_reaches(target: str, code: str) -> None:
     refused(recovery("database_restore", "-e", "source=local", "-e", f"target={target}"), code)
+
+
+def test_a_moment_behind_the_newest_log() -> None:
+    """It has happened, and nothing of it was saved: the database had failed."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    refused(recovery("database_restore", "-e", "source=local", "-e", f"target=time:{now}"), "target-too-new")
+
+
+def test_a_restore_point_that_nobody_made_is_known_to_be_missing_when_the_log_ends() -> None:
+    refused(recovery("database_restore", "-e", "source=local", "-e", "target=name:nobody-made-this"), "replay-failed")
+
+
+def test_a_backup_too_old_for_the_loss_that_is_allowed_and_a_person_who_accepts_it() -> None:
+    label = str(host("his-db").check_output("ls /srv/backup/pgbackrest/backup/his | grep ^2 | head -1")).strip()
+    asked = ("database_restore", "-e", "source=local", "-e", f"target=backup:{label}", "-e", "rpo=1")
+    refused(recovery(*asked), "rpo-missed")
+    accepted = recovery(*asked, "-e", "override=rpo-missed", "-e", "override_by=duty-administrator", "--check")
+    assert accepted.status == 0, accepted.output
+
+
+def test_a_host_that_is_no_database_server() -> None:
+    refused(recovery("database_restore", "-e", "source=local", "-e", "host=his-app"), "other-version")
 
 
 def test_a_backup_whose_own_list_of_files_is_damaged() -> None:
@@ -94,6 +118,20 @@ def test_the_remote_site_cannot_be_reached() -> None:
         assert (ran.status, ran.verdict) == (4, "NOT-RUN"), ran.output
 
 
+def test_the_remote_site_falls_silent_in_the_middle_of_the_restore() -> None:
+    """The wait is bounded by a figure of the inventory; then it is said, with what can be done instead."""
+    with broken("link-slow", "offsite", "rate=4mbit"):
+        run = start("database_restore", "-e", "source=offsite", "-e", "database_stall_timeout_s=5")
+        wait_for(lambda: host("his-db").file(f"{DATA}.restoring/base").exists, "nothing was being read")
+        with broken("link-down", "offsite"):
+            began = time.monotonic()
+            output, _ = run.communicate(timeout=120)
+            waited = time.monotonic() - began
+    ran = Ran(run.returncode, output, incidents()[-1])
+    refused(ran, "source-lost")
+    assert "offsite" in ran.output and waited < 60
+
+
 def test_too_little_disk() -> None:
     with broken("disk-full", "his-db", "data"):
         refused(recovery("database_restore", "-e", "source=local"), "disk-full")
@@ -102,9 +140,7 @@ def test_too_little_disk() -> None:
 def test_nobody_approves() -> None:
     """RCV-1, CLS-6: a person says no; the run ends at once, refused."""
     lab("hands", "stop")
-    environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
-    command = [str(BIN / "recovery"), "run", "database_restore", "-e", "source=local"]
-    with subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as run:
+    with start("database_restore", "-e", "source=local") as run:
         request = wait_for_request()
         try:
             second = recovery("database_restore", "-e", "source=offsite")
@@ -116,6 +152,22 @@ def test_nobody_approves() -> None:
     lab("hands", "start", "--incidents", str(INCIDENTS))
     assert denied == 0
     assert run.returncode == 4, output
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    """Begin to run a runbook, as a person would."""
+    environment = {**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")}
+    command = [str(BIN / "recovery"), "run", *words]
+    return subprocess.Popen(command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+
+def wait_for(seen: Callable[[], bool], otherwise: str) -> None:
+    """Wait up to a minute until something can be seen."""
+    for _ in range(240):
+        if seen():
+            return
+        time.sleep(0.25)
+    pytest.fail(otherwise)
 
 
 def wait_for_request() -> str:
