@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from recovery.evidence.incident import allocate
 from recovery.evidence.lines import now
 from recovery.findings import Finding
-from recovery.frame import approvals
-from recovery.frame.action import RunContext, plain, refuse
+from recovery.frame import approvals, reuse
+from recovery.frame.action import FrameAction, RunContext, refuse
 from recovery.frame.project import project_root
 from recovery.plan import FAULT_CLASSES, PlanError, load_approvals
 
 POLL_S = 0.25
 
 
-class ActionModule(ActionBase):
+class ActionModule(FrameAction):
     """See library/approval.py for the documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "action": {"type": "dict", "required": True},
+        "fault_class": {"type": "str", "required": True, "choices": list(FAULT_CLASSES)},
+        "target": {"type": "str", "required": True},
+        "allowed_signers": {"type": "path"},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ask, wait, and answer granted or refused."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        _, arguments = self.validate_argument_spec(
-            {
-                "action": {"type": "dict", "required": True},
-                "fault_class": {"type": "str", "required": True, "choices": list(FAULT_CLASSES)},
-                "target": {"type": "str", "required": True},
-                "allowed_signers": {"type": "path"},
-            }
-        )
-        run = RunContext(variables)
+    def act(self, run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Ask, wait, and answer granted or refused; an interrupted run that is continued has its answer already."""
         try:
             policy = load_approvals(project_root() / "plan")
         except PlanError as error:
@@ -50,22 +41,27 @@ class ActionModule(ActionBase):
             run=run.run,
             incident=run.incident.name,
             runbook=run.runbook,
-            target=str(plain(arguments["target"])),
-            action=plain(arguments["action"]),
+            target=arguments["target"],
+            action=arguments["action"],
             rule=rule,
             requested_by=run.by,
         )
         asked = f"{rule.needed} of {', '.join(rule.of)}" if rule.needed else "nobody"
         if self._task.check_mode:
-            return result | {"changed": False, "msg": f"A real run would ask {asked} (class {rule.fault_class}).", "before": request}
-        signers = self._signers(arguments, variables) if rule.needed else Path("/nonexistent")
-        if rule.needed and not signers.is_file():
-            return result | refuse(_no_signers(signers))
-        host = str(variables.get("inventory_hostname", ""))
+            return {"changed": False, "msg": f"A real run would ask {asked} (class {rule.fault_class}).", "before": request}
+        signers = Path("/nonexistent")
+        if rule.needed:
+            signers = Path(str(arguments["allowed_signers"] or self.variable("approval_allowed_signers", "approval_allowed_signers")))
+            if not signers.is_file():
+                return refuse(_no_signers(signers))
 
         def tell(event: str, *, result: str = "", **data: Any) -> None:
-            run.tell(event, host=host, name=self._task.get_name(), result=result, **data)
+            run.tell(event, host=self.host, name=self._task.get_name(), result=result, **data)
 
+        earlier = reuse.interrupted(run.journal.read(), run.run)
+        given = reuse.reuse(earlier, request, run.run, run.incident, signers, tell) if rule.needed else None
+        if given is not None:
+            return self._granted(given.approval, tell, "reused", given.at, {})
         started = time.monotonic()
         approval = approvals.Approval(allocate(run.incident, approvals.DIRECTORY)[1], request, signers, tell)
         reference = f"{run.incident.name}/{approval.directory.name}"
@@ -84,23 +80,16 @@ class ActionModule(ActionBase):
         state = self._wait(approval, reference)
         measured = {"approval_wait_s": round(time.monotonic() - started, 3)}
         if state.outcome == "granted":
-            tell("approval_granted", result="granted", request=approval.digest, reason=state.reason, agreed=state.agreed)
-            declared = {"name": "declared", "at": now(), "detail": state.reason}
-            return result | {
-                "changed": False,
-                "msg": state.reason,
-                "after": {"agreed": state.agreed},
-                "measured": measured,
-                "milestones": [declared],
-            }
+            return self._granted(approval, tell, "granted", now(), measured)
         tell("approval_refused", result="refused", request=approval.digest, reason=state.reason, code=state.code)
-        return result | refuse(_refusal(state, request), measured=measured)
+        return refuse(_refusal(state, request), measured=measured)
 
-    def _signers(self, arguments: dict[str, Any], variables: dict[str, Any]) -> Path:
-        named = arguments["allowed_signers"]
-        if not named and "approval_allowed_signers" in variables:
-            named = self._templar.template(variables["approval_allowed_signers"])
-        return Path(str(named or "approval_allowed_signers"))
+    def _granted(self, approval: approvals.Approval, tell: approvals.Tell, how: str, at: str, measured: dict[str, float]) -> dict[str, Any]:
+        state = approval.state
+        tell("approval_granted", result=how, request=approval.digest, reason=state.reason, agreed=state.agreed)
+        declared = {"name": "declared", "at": at, "detail": state.reason}
+        after = {"agreed": state.agreed}
+        return {"changed": False, "msg": state.reason, "after": after, "measured": measured, "milestones": [declared]}
 
     def _wait(self, approval: approvals.Approval, reference: str) -> approvals.State:
         """Poll until the question is settled; say at the terminal whom it waits for, each time that changes."""

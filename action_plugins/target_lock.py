@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from typing import Any, ClassVar
 
 from recovery.findings import Finding
 from recovery.frame import lock
-from recovery.frame.action import RunContext, plain, refuse
+from recovery.frame.action import FrameAction, RunContext, refuse
 
 
-class ActionModule(ActionBase):
+class ActionModule(FrameAction):
     """See library/target_lock.py for the documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "target": {"type": "str", "required": True},
+        "takeover_by": {"type": "str", "default": ""},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def act(self, run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
         """Take the target, continue a dead run's work on it, or refuse."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        _, arguments = self.validate_argument_spec(
-            {"target": {"type": "str", "required": True}, "takeover_by": {"type": "str", "default": ""}}
-        )
-        takeover_by = str(arguments["takeover_by"] or self._override(variables))
-        run = RunContext(variables)
-        who = lock.holder(
-            str(plain(arguments["target"])), run=run.run, runbook=run.runbook, by=run.by, incident=str(run.incident), pid=run.pid
-        )
+        takeover_by = str(arguments["takeover_by"] or self.variable("takeover_by"))
+        who = lock.holder(arguments["target"], run=run.run, runbook=run.runbook, by=run.by, incident=str(run.incident), pid=run.pid)
         rehearsal = self._task.check_mode
         outcome = (lock.look if rehearsal else lock.take)(who, takeover_by=takeover_by)
         previous = outcome.previous
         if outcome.status == "refused":
-            return result | refuse(_finding(outcome, who), before=_summary(previous))
+            return refuse(_finding(outcome, who), before=_summary(previous))
         sentence = _sentence(outcome, who, rehearsal, takeover_by)
         if not rehearsal and outcome.status != "held":
             taken_over = outcome.status in ("taken_over", "continued")
@@ -45,14 +36,12 @@ class ActionModule(ActionBase):
                 target=who.target,
                 holder=who.sentence(),
                 previous=previous.sentence() if previous else outcome.detail,
+                previous_run=previous.run if previous else "",
+                previous_incident=previous.incident if previous else "",
                 by=takeover_by or run.by,
             )
         # Holding a target changes nothing of the hospital: a refusal after it still means that nothing was changed.
-        return result | {"changed": False, "msg": sentence, "before": _summary(previous), "after": {"holder": who.sentence()}}
-
-    def _override(self, variables: dict[str, Any]) -> str:
-        """Return the name given on the command line as ``-e takeover_by=NAME``."""
-        return str(self._templar.template(variables["takeover_by"])) if variables.get("takeover_by") else ""
+        return {"changed": False, "msg": sentence, "before": _summary(previous), "after": {"holder": who.sentence()}}
 
 
 def _summary(previous: lock.Holder | None) -> dict[str, str]:

@@ -257,6 +257,24 @@ def test_a_second_administrator_is_refused_and_a_dead_run_is_continued(hospital:
     assert "interrupted" not in hospital.command("status").stdout
 
 
+def test_an_interrupted_run_goes_on_with_its_approvals_but_not_with_another_plan(hospital: Hospital) -> None:
+    first = hospital.start("hold_approved")
+    hospital.until_event("approval_requested")
+    assert hospital.approve("president").returncode == hospital.approve("vice-president").returncode == 0
+    hospital.until_event("approval_granted")
+    os.kill(holder_pid(hospital), signal.SIGKILL)
+    hospital.end(first)
+    hospital.mark.touch()
+    again = hospital.run("hold_approved")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert [each["result"] for each in hospital.events("approval_granted")] == ["granted", "reused"]
+    assert len(hospital.events("approval_requested")) == 1, "nobody was asked twice"
+    assert len(hospital.events("approval_answer")) == 4, "every signature was checked again"
+    hospital.policy(expiry_minutes=0.05)
+    third = hospital.run("hold_approved", extra=("words=Good evening",))
+    assert third.returncode == 4 and len(hospital.events("approval_requested")) == 2, third.stdout
+
+
 def test_a_dead_holder_is_taken_over_by_name(hospital: Hospital) -> None:
     first = hospital.start("hold", plain=True)
     hospital.until_event("lock_taken")

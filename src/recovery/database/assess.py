@@ -193,7 +193,7 @@ def assess(
     earlier = read_state(cluster)
     if earlier.get("request") == request and earlier.get("phase") not in (None, "finished", "rolling-back", "rolled-back"):
         with procedure.step(f"Continue the interrupted recovery of {earlier.get('started')} (it had reached: {earlier['phase']})"):
-            decision = dict(earlier["decision"]) | {"continues": earlier["phase"]}
+            decision = dict(earlier["decision"])  # unaltered: it is what people approved
             holdings = holdings_of(repositories.get(decision["source"]), decision["backup"])
         told = Finding("continues", "info", f"A recovery from {decision['source']} was interrupted; it is continued.")
         return Assessment([told], decision, holdings, procedure)
