@@ -41,6 +41,7 @@ def test_what_was_lost_is_within_the_plan_and_the_journal_counts_it_exactly() ->
     present = {(station, int(seq)) for station, seq in (row.split() for row in rows)}
     lost = [attempt for attempt in acknowledged if (attempt.workstation, attempt.seq) not in present]
     measured = [line["data"] for line in RUN.journal if line["event"] == "measured" and "lost_transactions" in line["data"]]
+    assert lost, "the server saved something that its standby could not receive"
     assert measured[-1]["lost_transactions"] == len(lost)
     allowed = yaml.safe_load((PROJECT / "plan/targets.yml").read_text(encoding="utf-8"))["targets"]["database"]
     assert measured[-1]["rpo_s"] <= allowed["rpo_s"]

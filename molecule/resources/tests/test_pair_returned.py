@@ -27,5 +27,6 @@ def test_what_is_written_there_arrives_here() -> None:
 def test_what_only_it_had_was_counted_and_kept() -> None:
     measured = [line["data"] for line in RUN.journal if line["event"] == "measured" and "diverged_transactions" in line["data"]]
     assert measured
+    assert measured[-1]["diverged_transactions"] > 0, "it went on working alone for a moment"
     kept = host("his-db").check_output("find /var/lib/postgresql/15 -maxdepth 2 -name transactions.txt -path '*diverged*' -exec cat {} +")
     assert len(kept.splitlines()) == measured[-1]["diverged_transactions"]
