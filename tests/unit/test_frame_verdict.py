@@ -106,6 +106,8 @@ def test_a_proven_run_passes() -> None:
         ([begin(), event("refusal", findings=[{"message": "The server runs."}]), event("task", "failed")], "NOT-RUN", "The server runs."),
         (proven(event("refusal", findings=[{"message": "Late."}])), "FAIL", "Late."),
         ([begin(True), event("task", "changed"), event("refusal"), event("task", "failed")], "NOT-RUN", "refused"),
+        ([begin(), event("task", "changed", "CHECK"), event("refusal", phase="DECIDE")], "NOT-RUN", "refused"),
+        ([begin(), event("task", "changed", "SAFETY"), event("refusal", phase="RUN")], "FAIL", "Refused after"),
     ],
 )
 def test_each_rule(lines: list[dict[str, Any]], result: str, part: str) -> None:

@@ -76,7 +76,8 @@ def judge(events: Iterable[Event]) -> Verdict:
     tasks = [event for event in lines if event.get("event") == "task"]
     verdicts = [event for event in lines if event.get("event") == "verdict"]
     refusals = [event for event in lines if event.get("event") == "refusal"]
-    changed = not rehearsal and any(event.get("result") == "changed" for event in tasks)
+    # A CHECK changes nothing of the hospital; what it sets up beside production (a scratch instance) is no change of it.
+    changed = not rehearsal and any(event.get("result") == "changed" and event.get("phase") != "CHECK" for event in tasks)
     if refusals and not changed:
         return _verdict(NOT_RUN, _refusal_reason(refusals[0]), scope)
     failure = _failure(tasks, verdicts, refusals, scope)
