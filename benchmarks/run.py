@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import boot, frame, offsite, restore
+from benchmarks import boot, frame, offsite, promote, restore
 from benchmarks.measure import PROJECT, BenchmarkError, machine, say
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "restore": restore.measure,
     "restore-large": restore.large,
     "offsite": offsite.measure,
+    "promote": promote.measure,
 }
 
 
