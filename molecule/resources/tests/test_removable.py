@@ -18,7 +18,7 @@ def test_a_named_backup_comes_back_exactly_from_the_removable_disk() -> None:
     assert int(sql(behind)) > 0, "work went on after the backup"
     lab("workload", "stop")
     last = sql("select max(committed_at) from client_transaction")
-    lab("break", "data-directory-destroyed")
+    lab("break", "disk-loss", "his-db", "data")
     ran = recovery("database_restore", "-e", "source=removable", "-e", f"target=backup:{label}")
     assert (ran.status, ran.verdict) == (0, "PASS"), ran.output
     for table in LEDGERS:
