@@ -136,6 +136,7 @@ from dataclasses import replace
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options
 from ansible.module_utils.recovery.database.assess import Asked, assess, assess_server
+from ansible.module_utils.recovery.database.mariadb import engine as mariadb
 from ansible.module_utils.recovery.database.shell import now
 from ansible.module_utils.recovery.database.target import TargetError, parse
 from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
@@ -163,14 +164,17 @@ def main() -> None:
     began_at = now()
     cluster = options.cluster(given["cluster"])
     try:
-        target = parse(given["target"])
+        other_engine = mariadb.is_mariadb(given["cluster"])
+        target = (mariadb.target.parse if other_engine else parse)(given["target"])
         rpo = options.seconds(given["rpo"])
     except ValueError as error:
         code = "target-not-understood" if isinstance(error, TargetError) else "rpo-not-understood"
         finding = Finding(code, "stop", str(error))
         module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
         return
-    if given["server_only"]:
+    if other_engine:
+        assessment = mariadb.assess(given, target)
+    elif given["server_only"]:
         assessment = assess_server(cluster, given["heartbeat"] or None)
     else:
         wanted = None if given["source"] == "best" else [given["source"]]

@@ -130,6 +130,8 @@ from ansible.module_utils.recovery.database import (
     shell,
     wal,
 )
+from ansible.module_utils.recovery.database.mariadb import engine as mariadb
+from ansible.module_utils.recovery.database.mariadb import place as mariadb_place
 from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
 
 ARGUMENTS = {
@@ -238,11 +240,20 @@ def main() -> None:
     """Carry out the verb and answer in the shape of every module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
-    place = backup.Place.parse(given["place"])
+    changing = given["verb"] in ("prepare", "install", "start", "rearm")
     try:
-        changing = given["verb"] in ("prepare", "install", "start", "rearm")
-        result = (change if changing else look)(module, place, given)
-    except (backup.BackupError, backup_server.ServerError, manifest.ManifestError, shell.CommandError, OSError) as error:
+        if mariadb.is_mariadb(given["place"]):
+            result = (mariadb.change if changing else mariadb.look)(given, module.check_mode)
+        else:
+            result = (change if changing else look)(module, backup.Place.parse(given["place"]), given)
+    except (
+        backup.BackupError,
+        mariadb_place.BackupError,
+        backup_server.ServerError,
+        manifest.ManifestError,
+        shell.CommandError,
+        OSError,
+    ) as error:
         module.fail_json(msg=str(error), findings=[])
         return
     findings = result.pop("findings")

@@ -134,6 +134,7 @@ from ansible.module_utils.recovery.database import options, wayback
 from ansible.module_utils.recovery.database.assess import holdings_of
 from ansible.module_utils.recovery.database.errors import RestoreError
 from ansible.module_utils.recovery.database.fallback import stage_in_turn
+from ansible.module_utils.recovery.database.mariadb import engine as mariadb
 from ansible.module_utils.recovery.database.pgbackrest import Repository
 from ansible.module_utils.recovery.database.restore import Restore
 from ansible.module_utils.recovery.database.shell import CommandError, now
@@ -176,6 +177,8 @@ def stage(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
 def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
     """Do the step that was asked for and return what it has to say."""
     cluster, procedure = restore.cluster, restore.procedure
+    if isinstance(restore, mariadb.MariadbRestore) and given["verb"] in mariadb.OWN_VERBS:
+        return mariadb.carry_out(given, restore, given["jobs"] or os.cpu_count() or 1)
     if given["verb"] == "stage":
         return stage(given, restore)
     if given["verb"] == "swap":
@@ -226,7 +229,8 @@ def main() -> None:
         # A step that finds nothing of its own to do would not change anything.
         changes = given["verb"] != "finish" and not (given["verb"] == "release" and not given["names"])
         module.exit_json(changed=changes, before=before, kept_aside=before["kept_aside"])
-    restore = Restore(cluster, given["decision"], given["request"], options.run_id(given), options.runtime(cluster))
+    of_engine = mariadb.MariadbRestore if mariadb.is_mariadb(given["cluster"]) else Restore
+    restore = of_engine(cluster, given["decision"], given["request"], options.run_id(given), options.runtime(cluster))
     try:
         said = carry_out(given, restore)
     except (RestoreError, CommandError) as error:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: database_verify
-short_description: Prove that a PostgreSQL database is sound and complete, reading only
+short_description: Prove that a database is sound and complete, reading only
 version_added: "0.1.0"
 description:
   - The quick proof is for the moment before the wards are let in and takes about a second whatever the size. The full proof
@@ -17,6 +17,11 @@ description:
     wrong V(FAIL), each with its reason.
   - Clauses RCV-1 and RCV-5 of the plan.
 options:
+  engine:
+    description: What runs the database. The proof asks for the same things, each engine in its own way.
+    type: str
+    choices: [postgresql, mariadb]
+    default: postgresql
   database:
     description: The database that holds the clinical data.
     type: str
@@ -196,6 +201,7 @@ steps:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.recovery.database.mariadb import verify as mariadb
 
 try:
     from ansible.module_utils.recovery.database.verify import prove
@@ -211,6 +217,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            "engine": {"type": "str", "choices": ["postgresql", "mariadb"], "default": "postgresql"},
             "database": {"type": "str", "required": True},
             "data_directory": {"type": "path", "default": ""},
             "port": {"type": "int", "default": 5432},
@@ -243,7 +250,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if MISSING:
+    if MISSING and module.params["engine"] == "postgresql":
         module.exit_json(
             changed=False,
             verdict="COULD-NOT-VERIFY",
@@ -254,6 +261,11 @@ def main() -> None:
         request = request_from(given)
     except ValueError as error:
         module.fail_json(msg=f"{error}.")
+    if given["engine"] == "mariadb":
+        result = mariadb.prove(given["database"], given["socket"], request)
+        if result["verdict"] == "FAIL":
+            module.fail_json(msg=result["reason"], **result)
+        module.exit_json(msg=result["reason"], **result)
     address = Address(
         database=given["database"],
         port=given["port"],

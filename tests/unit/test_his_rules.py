@@ -27,10 +27,10 @@ def test_schema_is_read() -> None:
 
 
 def test_every_table_is_described() -> None:
-    assert {table["name"] for table in DESCRIBED["database_critical_tables"]} == set(columns())
+    assert {table["name"] for table in DESCRIBED["his_critical_tables"]} == set(columns())
 
 
-@pytest.mark.parametrize("table", DESCRIBED["database_critical_tables"], ids=lambda table: table["name"])
+@pytest.mark.parametrize("table", DESCRIBED["his_critical_tables"], ids=lambda table: table["name"])
 def test_described_columns_exist(table: dict[str, Any]) -> None:
     assert {table["key"], *table["immutable"]} <= columns()[table["name"]]
     if table["append_only"]:
@@ -40,19 +40,19 @@ def test_described_columns_exist(table: dict[str, Any]) -> None:
 def test_append_only_tables_have_the_trigger() -> None:
     listed = re.search(r"array\[(.*?)\]", (SCHEMA / "30-triggers.sql").read_text(encoding="utf-8"), flags=re.S)
     assert listed is not None
-    expected = {table["name"] for table in DESCRIBED["database_critical_tables"] if table["append_only"]}
+    expected = {table["name"] for table in DESCRIBED["his_critical_tables"] if table["append_only"]}
     assert set(re.findall(r"'(\w+)'", listed.group(1))) == expected
 
 
 def test_times_exist() -> None:
-    for place in [DESCRIBED["database_heartbeat"], *DESCRIBED["database_newest_rows"]]:
+    for place in [DESCRIBED["his_heartbeat"], *DESCRIBED["his_newest_rows"]]:
         assert place["column"] in columns()[place["table"]]
-    client = DESCRIBED["database_client_transactions"]
+    client = DESCRIBED["his_client_transactions"]
     assert {client["workstation_column"], client["sequence_column"]} <= columns()[client["table"]]
 
 
 def test_rules_are_sentences_in_both_languages_with_codes_of_their_own() -> None:
-    rules = DESCRIBED["database_business_rules"]
+    rules = DESCRIBED["his_business_rules"]
     assert len({rule["code"] for rule in rules}) == len(rules) >= 10
     for rule in rules:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule["code"])

@@ -1,0 +1,136 @@
+"""The verbs of the database modules for MariaDB: what library/database_*.py hands over when the cluster's engine is mariadb."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ...findings import Finding
+from ..assess import Assessment
+from ..host_state import HostState
+from ..shell import Procedure, now
+from . import assess as assessing
+from . import backup, binlog, command, measure, place, repository, restore, server, setup, shipping, state, target, vault
+from .place import Place
+from .restore import MariadbRestore
+
+ENGINE = "mariadb"
+OWN_VERBS = ("stage", "abandon", "rollback")
+SHIPPED = (backup, binlog, command, measure, place, repository, server, shipping, state, vault)
+# Parts of the first engine that these build on.
+SHARED = ("backup", "backup_setup", "backup_server", "backup_state", "backup_removable", "cluster", "errors", "host_state", "manifest")
+SHARED_TOO = ("measure", "pgbackrest", "shell", "wal", "target")
+
+
+def is_mariadb(cluster: Mapping[str, Any]) -> bool:
+    """Tell whether a cluster of the inventory is of this engine."""
+    return cluster.get("engine") == ENGINE
+
+
+def sources() -> dict[str, str]:
+    """Return the source of every part of the package that the installed command needs, by its path in the package."""
+    found = {"recovery/__init__.py": '"""Hospital Recovery: the part that is installed on hosts that keep backups."""\n'}
+    base = __name__.rpartition(".mariadb.")[0]
+    names = [Finding.__module__, base, f"{base}.mariadb", *(module.__name__ for module in SHIPPED)]
+    names += [f"{base}.{name}" for name in (*SHARED, *SHARED_TOO) if f"{base}.{name}" in sys.modules]
+    for full in names:
+        module = sys.modules[full]
+        loader: Any = module.__loader__
+        name = full.split("module_utils.", 1)[-1].replace(".", "/")
+        found[f"{name}/__init__.py" if hasattr(module, "__path__") else f"{name}.py"] = loader.get_source(full)
+    return found
+
+
+# ---- database_backup ------------------------------------------------------------------------------------------------------------
+
+
+def change(given: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Carry out a verb that brings the host into a state."""
+    host, where = HostState(check=check), Place.parse(given["place"])
+    result: dict[str, Any] = {}
+    if given["verb"] == "prepare":
+        result = setup.prepare(host, where)
+    elif given["verb"] == "install":
+        setup.install(host, where, given["place"], given["wanted"], given["secret_contents"], sources())
+    elif given["verb"] == "start":
+        setup.start(host, where)
+    else:
+        result = setup.rearm(host, where)
+    return {"findings": [], "changed": bool(host.changes), "diff": host.diff, "changes": host.changes, **host.procedure.as_dict(), **result}
+
+
+def look(given: Mapping[str, Any], check: bool) -> dict[str, Any]:
+    """Carry out a verb that looks at a repository or adds to it."""
+    where, procedure = Place.parse(given["place"]), Procedure()
+    result: dict[str, Any] = {"changed": False}
+    if given["repository"] == "removable" or given["verb"] == "copy":
+        raise place.BackupError(f"There is no removable copy of {where.system}: it is kept here and off site.")
+    if given["verb"] == "state":
+        with vault.acting(where):
+            result["state"], findings = state.state(where, procedure)
+    elif given["verb"] == "check":
+        with vault.acting(where):
+            findings = backup.check(where, procedure, rehearsal=check)
+    elif check:
+        findings = []
+        result["changed"] = True
+    else:
+        with vault.acting(where):
+            done = vault.fetch(where, procedure) if where.name == "offsite" else backup.back_up(where, given["type"], procedure)
+        findings = done["findings"]
+        result |= {"changed": True, **{key: done[key] for key in ("backup", "manifest", "manifest_sha256")}}
+        result["measured"] = {"backup_bytes": done["backup"]["size_bytes"], "backup_s": done["backup"]["took_s"], "writers_paused_ms": 0}
+    return {**result, "findings": findings, **procedure.as_dict()}
+
+
+# ---- database_assess, database_restore ------------------------------------------------------------------------------------------
+
+
+def assess(given: Mapping[str, Any], asked: target.Target) -> Any:
+    """Return the assessment of a restore (see recovery.database.assess.Assessment)."""
+    cluster = server.server(given["cluster"])
+    heartbeat = given["heartbeat"] or None
+    if given["server_only"]:
+        return assessing.assess_server(cluster, heartbeat)
+    names = list(given["repositories"]) if given["source"] == "best" else [given["source"]]
+    found = repositories(given, names)
+    if not found:
+        message = f"The inventory describes no {given['source']} repository for this database."
+        remedy = "Describe it in database_systems, or take another source."
+        return Assessment([Finding("no-repository", "stop", message, remedy=remedy)], {}, None, Procedure())
+    return assessing.assess(cluster, found, given["source"], asked, heartbeat)
+
+
+def repositories(given: Mapping[str, Any], names: Any) -> dict[str, repository.Repository]:
+    """Return the repositories that the inventory describes, as this host reads them."""
+    found: dict[str, repository.Repository] = {}
+    system = str(given["cluster"]["name"])
+    for name in names:
+        entry = given["repositories"].get(name)
+        if entry and entry.get("host"):
+            config = str(place.HOME / system / "ssh_config")
+            found[name] = repository.Vault(name, f"{place.vault_account(system)}@{entry['host']}", config, "root")
+        elif entry:
+            found[name] = repository.Repository(name, str(entry["path"]), str(entry.get("tail") or ""))
+    return found
+
+
+def carry_out(given: Mapping[str, Any], work: MariadbRestore, jobs: int) -> dict[str, Any]:
+    """Carry out a step that is MariaDB's own; the others are the same for every engine."""
+    if given["verb"] == "stage":
+        return stage(given, work, jobs)
+    if given["verb"] == "abandon":
+        restore.abandon(work)
+        return {}
+    return {"rejected": restore.rollback(work), "opened_at": now()}
+
+
+def stage(given: Mapping[str, Any], work: MariadbRestore, jobs: int) -> dict[str, Any]:
+    """Stage the approved backup."""
+    decision = given["decision"]
+    names = [decision["source"], *[name for name in given["wal_sources"] if name != decision["source"]]]
+    found = repositories(given, names)
+    staged = work.stage_from([found[name] for name in names if name in found], target.parse(decision["target"]), jobs)
+    return {"staged": asdict(staged), "measured": {"bytes_restored": decision["bytes"], "restored_to": staged.last_commit}}
