@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import boot, frame, offsite, promote, restore
+from benchmarks import boot, frame, offsite, patient, promote, restore
 from benchmarks.measure import PROJECT, BenchmarkError, machine, say
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "restore-large": restore.large,
     "offsite": offsite.measure,
     "promote": promote.measure,
+    "patient": patient.measure,
 }
 
 
