@@ -113,3 +113,16 @@ def test_the_service_is_proven_from_the_workstations() -> None:
 def test_what_was_staged_is_reachable_by_nobody_but_the_proof() -> None:
     proof = [play for play in load(RUNBOOK) if " SAFETY " in play["name"]]
     assert "database_verify_socket" in str(proof), "the staged database is examined through its private socket"
+
+
+def test_a_failed_proof_of_the_service_says_what_it_leaves_undone() -> None:
+    (play,) = [play for play in load(RUNBOOK) if " VERIFY " in play["name"]]
+    (rescue,) = [task["rescue"] for task in play["tasks"] if "rescue" in task]
+    assert "database_rollback" in rescue[-1]["ansible.builtin.fail"]["msg"]
+
+
+@pytest.mark.parametrize("name", ["database_restore", "database_rollback"])
+def test_a_dead_off_site_server_does_not_spoil_the_verdict_on_the_wards(name: str) -> None:
+    plays = [play for play in load(PROJECT / "playbooks" / f"{name}.yml") if play["hosts"] == "backup_offsite"]
+    assert len(plays) == 2
+    assert all(play.get("ignore_unreachable") is True for play in plays)
