@@ -201,9 +201,6 @@ def requested(given: dict[str, Any]) -> Request:
 def survey(given: dict[str, Any], request: Request, address: Address, store: Path, check: bool) -> dict[str, Any]:
     """Look before anything is restored."""
     findings = request.objections()
-    engine = str(given["cluster"].get("engine", "postgresql"))
-    if engine != "postgresql":
-        findings.append(Finding("engine-without-rows", "stop", f"Rows can be put back one by one in PostgreSQL only, not in {engine}."))
     if findings:
         return refused(findings)
     return rows.survey(address, request)
@@ -336,6 +333,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     given = module.params
+    engine = str(given["cluster"].get("engine", "postgresql"))
+    if engine != "postgresql":
+        other = Finding(
+            "engine-without-rows",
+            "stop",
+            f"Rows can be put back one by one in PostgreSQL only, not in {engine}.",
+            remedy="Restore the database to a moment before the fault: recovery run database_restore -e target=time:....",
+        )
+        module.fail_json(changed=False, **{name: value for name, value in refused([other]).items() if name != "failed"})
     cluster = options.cluster(given["cluster"])
     store = Path(options.runtime(cluster)) / "rows"
     procedure = Procedure()
