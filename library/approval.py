@@ -14,8 +14,8 @@ description:
   - People answer with C(recovery approve) and C(recovery deny), or with C(ssh-keygen -Y sign -n recovery-approval) alone.
   - The answer of the one who asks does not count, under whatever name it is signed. A late, wrong or repeated answer is refused.
     A request that was altered after it was asked ends the run.
-  - A run that continues an interrupted one (M(target_lock)) does not ask again for the very same plan of action of the same person:
-    what was granted and has not expired counts, after every signature was checked again. Another plan of action is asked anew.
+  - A run that continues an interrupted one (M(target_lock)) does not ask again for the very same plan of action of the same person.
+    What was granted and has not expired counts, after every signature was checked again. Another plan of action is asked anew.
   - Runs on the control node.
 options:
   action:

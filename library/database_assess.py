@@ -14,19 +14,8 @@ description:
   - A backup counts only if its catalogue, each of its files and the write-ahead log up to the target are there. The contents of
     the files are compared by checksum later, while they are read into a staging directory.
   - Clauses RCV-1, BKP-2 and BKP-11 of the plan.
+extends_documentation_fragment: database
 options:
-  cluster:
-    description: The database cluster, as the inventory's C(database_cluster) describes it.
-    type: dict
-    required: true
-  repositories:
-    description: The repositories by name, as the inventory's C(database_repositories) describes them.
-    type: dict
-    default: {}
-  ciphers:
-    description: Passphrases of repositories on this host, by repository name.
-    type: dict
-    default: {}
   source:
     description: Where the backup is taken from; V(best) compares all and says why it chose.
     type: str

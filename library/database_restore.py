@@ -18,19 +18,8 @@ description:
     and refuses where there is nothing to go back to. V(rollback) puts the cluster that was kept aside back into its place, where it
     begins a history (timeline) of its own. V(release) deletes clusters kept aside, each by name; without names it lists them.
   - Each step can be killed at any moment; the same call then continues. Clause RCV-1 of the plan.
+extends_documentation_fragment: database
 options:
-  cluster:
-    description: The database cluster, as the inventory's C(database_cluster) describes it.
-    type: dict
-    required: true
-  repositories:
-    description: The repositories by name, as the inventory's C(database_repositories) describes them.
-    type: dict
-    default: {}
-  ciphers:
-    description: Passphrases of repositories on this host, by repository name.
-    type: dict
-    default: {}
   verb:
     description: The step.
     type: str

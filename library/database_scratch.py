@@ -15,6 +15,7 @@ description:
   - The repository is only read. A repository on the database server is read through that server's reading door, unless its disk
     is mounted on this host.
   - V(run) can be killed at any moment; the same call then continues. Clause RCV-5 of the plan.
+extends_documentation_fragment: database
 options:
   verb:
     description: The step.
@@ -41,10 +42,6 @@ options:
     description: The inventory's name of the host that this runs on.
     type: str
     required: true
-  repositories:
-    description: The repositories by name, as the inventory's C(database_repositories) describes them.
-    type: dict
-    default: {}
   ciphers:
     description: Passphrases of repositories whose disk may be mounted on this host, by repository name.
     type: dict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -74,10 +75,21 @@ def test_the_comparison_sees_differences() -> None:
     assert not differences({"a": {"description": "x", "required": True}}, {"a": {"type": "str", "required": True}})
 
 
+def documented(module: Any) -> dict[str, Any]:
+    """Return a module's documentation with the options of the fragments that it extends."""
+    documentation = dict(yaml.safe_load(module.DOCUMENTATION))
+    named = documentation.get("extends_documentation_fragment") or []
+    options: dict[str, Any] = {}
+    for name in [named] if isinstance(named, str) else named:
+        fragment = runpy.run_path(str(PROJECT / "doc_fragments" / f"{name}.py"))["ModuleDocFragment"]
+        options |= yaml.safe_load(fragment.DOCUMENTATION)["options"]
+    return documentation | {"options": options | (documentation.get("options") or {})}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=short)
 def test_documentation_and_code_agree(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = load_module(path)
-    documentation = yaml.safe_load(module.DOCUMENTATION)
+    documentation = documented(module)
     assert documentation["module"] == path.stem
     assert documentation["short_description"]
     if path.stem in ACTIONS:
