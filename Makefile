@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTHON := .venv/bin/python
 
-.PHONY: help demo lab test lint static unit molecule integration bench setup clean
+.PHONY: help demo lab test lint static unit molecule integration endurance bench setup clean
 
 help: ## This list
 	@echo "Hospital Recovery: a hospital's emergency plan as runbooks"
@@ -44,6 +44,10 @@ molecule: ## Broken and recovered hospitals, one lab for each scenario
 integration: ## The parts together, on labs of their own
 	@bin/setup everything
 	@$(PYTHON) bin/test integration
+
+endurance: ## Kill a recovery at every point, cut the power, fill the disk; run it again (hours; ARGS="--points 5 --kinds kill")
+	@bin/setup everything
+	@bin/as-root env PYTHONPATH=tests $(PYTHON) -m endurance $(ARGS)
 
 bench: ## Measure against the raw tools; results in benchmarks/results/
 	@bin/setup everything
