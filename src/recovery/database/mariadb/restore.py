@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..errors import ANOTHER_BACKUP, ANOTHER_MOMENT, RestoreError
 from ..restore import Restore, Staged
@@ -60,7 +60,8 @@ class MariadbRestore(Restore):
     def stage_from(self, repositories: Sequence[Repository], target: Target, jobs: int) -> Staged:
         """Stage from these repositories: the source first, then others that may supply binary logs."""
         self.sources = list(repositories)
-        return self.stage([], {}, target, jobs)
+        # The order of steps is that of every engine; only this one's own parts read the repositories.
+        return self.stage(cast("Any", self.sources), {}, target, jobs)
 
     # ---- SAFETY -----------------------------------------------------------------------------------------------
 
@@ -104,7 +105,7 @@ class MariadbRestore(Restore):
             shutil.rmtree(left, ignore_errors=True)
         staging.mkdir(mode=0o700)
         self._enter("staging", staging_of=self.decision["backup"])
-        first = self.sources[0]
+        first: Repository = source
         try:
             for one in chain:
                 with self.procedure.step(f"Read every file of backup {one.label} into a directory beside, comparing checksums"):
