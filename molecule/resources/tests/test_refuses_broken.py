@@ -121,7 +121,7 @@ def test_the_remote_site_cannot_be_reached() -> None:
 def test_the_remote_site_falls_silent_in_the_middle_of_the_restore() -> None:
     """The wait is bounded by a figure of the inventory; then it is said, with what can be done instead."""
     with broken("link-slow", "offsite", "rate=4mbit"):
-        run = start("database_restore", "-e", "source=offsite", "-e", "database_stall_timeout_s=5")
+        run = start("database_restore", "-e", "source=offsite", "-e", "database_stall_timeout_s=8")
         wait_for(lambda: host("his-db").file(f"{DATA}.restoring/base").exists, "nothing was being read")
         with broken("link-down", "offsite"):
             began = time.monotonic()
