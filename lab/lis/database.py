@@ -1,7 +1,7 @@
 """Sessions with the laboratory's database through Debian's own client program: no driver is installed for it.
 
-A session is one ``mariadb`` process that stays; a transaction is one script sent to it, acknowledged by a line that only comes back when the
-server has committed. The client ends at the first error, and with it the session.
+A session is one ``mariadb`` process that stays; a transaction is one script sent to it, acknowledged by a line that only comes back
+when the server has committed. The client ends at the first error, and with it the session.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ..cluster import Cluster, Health, free_bytes, read_state
 from ..reach import clock, span
 from ..shell import CommandError, Procedure
 from . import binlog, server
-from .repository import Backup, Repository, Vault, newest_of
+from .repository import FORMAT, Backup, Repository, Vault, newest_of
 from .restore import surviving, upto
 from .target import Target
 
@@ -227,11 +227,8 @@ def assess(
     """Come to a plan of action, or to what speaks against one."""
     procedure = Procedure()
     earlier = read_state(cluster)
-    if earlier.get("request") == {"source": source, "target": target.text} and earlier.get("phase") not in (
-        None,
-        "finished",
-        "rolled-back",
-    ):
+    over = (None, "finished", "rolled-back") if server.health(cluster, heartbeat).serving else (None, "proven", "finished", "rolled-back")
+    if earlier.get("request") == {"source": source, "target": target.text} and earlier.get("phase") not in over:
         with procedure.step(f"Continue the interrupted recovery of {earlier.get('started')} (it had reached: {earlier['phase']})"):
             decision = dict(earlier["decision"])  # unaltered: it is what people approved
             holdings = _holdings_again(repositories.get(decision["source"]), decision)
@@ -274,18 +271,12 @@ def assess(
         "reaches": clock(chosen.reaches),
         "timeline": 0,
         "bytes": size,
-        "chain": [{**one.__dict__, "format": _format(), "files": {}} for one in chosen.chain],
+        "chain": [{**one.__dict__, "format": FORMAT, "files": {}} for one in chosen.chain],
         "old_cluster": "kept aside by rename until it is released" if cluster.data.exists() else "none is left",
         "chosen_because": [c.sentence() for c in candidates],
         "server": next((f.message for f in findings if f.code.startswith("server-")), ""),
     }
     return Assessment(findings, decision, chosen.holdings, procedure)
-
-
-def _format() -> str:
-    from .repository import FORMAT
-
-    return FORMAT
 
 
 def _best(usable: Sequence[Candidate]) -> Candidate | None:
@@ -319,7 +310,8 @@ def _identity(state: Health, chosen: Candidate | None) -> list[Finding]:
         Finding(
             "other-system",
             "stop",
-            f"Backup and server are of different systems: {chosen.backup.system} in the {chosen.source} repository, {told.system} on this host.",
+            f"Backup and server are of different systems: {chosen.backup.system} in the {chosen.source} repository, "
+            f"{told.system} on this host.",
             why="Either the repository or the host is the wrong one.",
             remedy="Name the right host (-e host=NAME) or the right repository.",
         )

@@ -16,7 +16,7 @@ from ..shell import CommandError, Procedure
 from . import binlog, measure
 from .place import BackupError, Place, door_account
 from .repository import FORMAT, Backup, digest, local_writer, sealed
-from .server import ask, health, identity, server, version
+from .server import SOCKET, Session, ask, health, identity, server, version
 
 TYPES = ("full", "diff", "incr")
 SPACE_MARGIN = 1.10
@@ -85,8 +85,8 @@ def arrives(place: Place, marked: Mapping[str, str]) -> list[Finding]:
     return [
         blocked(
             "archiving-broken",
-            f"The binary log does not arrive beside the {place.name} repository: the server has closed {marked['file']} at {marked['gtid']}, "
-            f"the newest here is {found or 'none'}.",
+            f"The binary log does not arrive beside the {place.name} repository: the server has closed {marked['file']} "
+            f"at {marked['gtid']}, the newest here is {found or 'none'}.",
             "What is acknowledged now would be in no backup.",
             f"Look at: journalctl -u binlog-tail@{place.system}",
         )
@@ -104,7 +104,8 @@ def _space(place: Place) -> list[Finding]:
     return [
         blocked(
             "backup-disk-full",
-            f"The disk of {place.path} has {usage.free / 2**30:.2f} GiB free; one more full backup needs {size * SPACE_MARGIN / 2**30:.2f} GiB.",
+            f"The disk of {place.path} has {usage.free / 2**30:.2f} GiB free; one more full backup needs "
+            f"{size * SPACE_MARGIN / 2**30:.2f} GiB.",
             "The backup would end half-way.",
             "Free space there, or keep fewer backups (database_backup_retention).",
         )
@@ -125,7 +126,10 @@ def _parent(kind: str, earlier: Sequence[Backup], history: str) -> Backup | None
 
 
 def back_up(place: Place, kind: str, procedure: Procedure) -> dict[str, Any]:
-    """Take a backup beside the running server; return backup, manifest and findings. A first backup, or the first after a restore, is full."""
+    """Take a backup beside the running server; return backup, manifest and findings.
+
+    The first backup of a history is full, whatever was asked: there is nothing that an increment could build on.
+    """
     told = identity()
     if told is None:
         raise BackupError("The server is not prepared for backups. Run: recovery run database_backup_setup")
@@ -188,8 +192,6 @@ def back_up(place: Place, kind: str, procedure: Procedure) -> dict[str, Any]:
 
 
 def _measure(place: Place) -> dict[str, Any]:
-    from .server import SOCKET, Session
-
     with Session(SOCKET, str(place.subject["database"]), float(place.limits.get("manifest_timeout_s", 3600))) as session:
         session.snapshot()
         return measure.manifest(session, place.subject)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..shell import CommandError, Procedure, run
+from ..shell import CommandError, Procedure, _become, run
 from . import binlog
 
 FORMAT = "hospital-recovery mariadb backup 1"
@@ -98,7 +99,10 @@ class Repository:
         self.tail = Path(tail or path + "/binlog")
 
     def backups(self) -> list[Backup]:
-        """Return the finished backups, oldest first. Raises CommandError if there is no repository, ValueError if one's description is bad."""
+        """Return the finished backups, oldest first.
+
+        Raises CommandError if there is no repository, ValueError if the description of one cannot be trusted.
+        """
         if not (self.path / "backup").is_dir():
             raise CommandError(["ls", str(self.path)], 2, f"there is no repository in {self.path}")
         found = []
@@ -238,8 +242,6 @@ class Vault(Repository):
                 raise DamageError(f"{name} is missing or its checksum is wrong")
 
     def _receive(self, words: Sequence[str], into: Path, procedure: Procedure, inside: str = "") -> dict[str, tuple[int, str]]:
-        from ..shell import _become  # the same way to another user's rights as every program that is run
-
         argv = [*self.command, *words]
         procedure.commands.append(" ".join(argv))
         seen: dict[str, tuple[int, str]] = {}
@@ -286,13 +288,11 @@ def local_writer(path: Path) -> Callable[[bytes], int]:
     """Return a function that replaces a file as a whole, durably."""
 
     def write(content: bytes) -> int:
-        from os import fsync
-
         new = path.with_name(f".{path.name}.new")
         with new.open("wb") as handle:
             handle.write(content)
             handle.flush()
-            fsync(handle.fileno())
+            os.fsync(handle.fileno())
         new.replace(path)
         return len(content)
 

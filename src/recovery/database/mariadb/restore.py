@@ -16,9 +16,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
+from ..cluster import fsync_directory, read_state, write_state
 from ..errors import ANOTHER_BACKUP, ANOTHER_MOMENT, RestoreError
 from ..restore import Restore, Staged
-from ..shell import CommandError, run
+from ..shell import CommandError, now, run
 from ..target import Target as Common
 from . import binlog, server
 from .repository import Backup, DamageError, Repository
@@ -201,15 +202,15 @@ class MariadbRestore(Restore):
             wanted = str(self.reached.gtid) if self.reached else self.decision["gtid"]
             if at != wanted:
                 raise RestoreError(
-                    f"Replay ended at {at or 'no transaction'} instead of {wanted}: what was acknowledged in between would be lost. {UNTOUCHED}",
+                    f"Replay ended at {at or 'no transaction'} instead of {wanted}: what was acknowledged in between would be lost. "
+                    + UNTOUCHED,
                     "replay-short",
                     ANOTHER_MOMENT,
                 )
             # From here on these data have a future of their own: their logs must never be taken for the old ones.
-            now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             self._ask(
                 f"SET sql_log_bin = 0; UPDATE {server.IDENTITY} SET history = '{uuid.uuid4()}',"  # noqa: S608 - our own
-                f" based_on = '{self.decision['backup']}', since = '{now}'"
+                f" based_on = '{self.decision['backup']}', since = '{now()}'"
             )
 
     def _describe(self, directory: Path) -> Staged:
@@ -253,7 +254,7 @@ def longer(one: Path | None, other: Path) -> Path:
 
 
 def surviving(data: Path, known: Sequence[Path]) -> list[Path]:
-    """Return the binary logs that a failed server left, if they are of the history whose logs are known: one of both must be the same log."""
+    """Return the binary logs that a failed server left, if they are of the history whose logs are known: what both have must agree."""
     mine = {path.name: path for path in binlog.files(data)}
     common = [path for path in known if path.name in mine]
     if not common or not all(binlog.same_log(path, mine[path.name]) for path in common):
@@ -280,9 +281,6 @@ def upto(found: Sequence[binlog.Transaction], target: Common, decision: Mapping[
 
 def abandon(work: MariadbRestore) -> None:
     """Throw away a staging directory, give up its recovery, and let the old cluster start again if it was left in place."""
-    from ..cluster import read_state, write_state
-    from ..shell import now
-
     cluster, procedure = work.cluster, work.procedure
     with procedure.step("Give up the staged cluster; the old one stays as it is"):
         server.stop(cluster.staging, procedure, at_once=True)
@@ -298,9 +296,6 @@ def abandon(work: MariadbRestore) -> None:
 
 def rollback(work: MariadbRestore) -> str:
     """Undo a swap: the newest cluster kept aside goes back into its place."""
-    from ..cluster import fsync_directory, read_state, write_state
-    from ..shell import now
-
     cluster, procedure = work.cluster, work.procedure
     state = read_state(cluster)
     if state.get("phase") in ("staging", "restored", "replayed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import Any
 
@@ -33,8 +34,6 @@ def state(place: Place, procedure: Procedure) -> tuple[dict[str, Any], list[Find
                 Finding("backup-damaged", "overridable", f"The {place.name} repository: {error}.", "Nothing could be restored.", remedy)
             ]
         newest = max((int(one.stop_time) for one in backups), default=None)
-        import shutil
-
         free = shutil.disk_usage(place.path).free
         days = days_until_full([(one.stop_time, one.size) for one in backups if len(one.chain) == 1], free)
         findings += age_findings(place.name, newest, time.time(), float(dict(place.limits.get("max_age_hours", {})).get(place.name, 0)))

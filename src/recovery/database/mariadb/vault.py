@@ -26,7 +26,7 @@ from typing import IO, Any
 from ..shell import Procedure
 from . import binlog
 from .place import BackupError, Place
-from .repository import CHUNK, Backup, digest, local_writer, sealed, unsealed
+from .repository import CHUNK, FORMAT, Backup, digest, local_writer, sealed, unsealed
 
 DAMAGED = 65
 ITERATIONS = "100000"
@@ -126,19 +126,19 @@ def fetch(place: Place, procedure: Procedure) -> dict[str, Any]:
         raise BackupError("The database server has no backup yet. Take one first: recovery run database_backup -e repository=local")
     wanted = [one for one in there if not (store / f"{one.label}.json").exists()]
     for one in wanted:
-        with procedure.step(f"Fetch backup {one.label} and encrypt it here"):
-            with subprocess.Popen(place.ssh("export", one.label), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
-                if process.stdout is None:
-                    raise BackupError("ssh gives no output.")
-                stored = encrypt(place, process.stdout, store / f"{one.label}.tar.enc")
-                if process.wait():
-                    raise BackupError(
-                        f"Backup {one.label} did not arrive in full (ssh ended with {process.returncode}). Run the same again."
-                    )
+        with (
+            procedure.step(f"Fetch backup {one.label} and encrypt it here"),
+            subprocess.Popen(place.ssh("export", one.label), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process,
+        ):
+            if process.stdout is None:
+                raise BackupError("ssh gives no output.")
+            stored = encrypt(place, process.stdout, store / f"{one.label}.tar.enc")
+            if process.wait():
+                raise BackupError(f"Backup {one.label} did not arrive in full (ssh ended with {process.returncode}). Run the same again.")
         with procedure.step(f"Read back backup {one.label}, every checksum compared"):
             manifest = _prove(place, one, store / f"{one.label}.tar.enc", stored)
         local_writer(store / f"{one.label}.manifest.json")(manifest)
-        described = {**one.__dict__, "format": _format(), "stored": stored, "manifest_sha256": hashlib.sha256(manifest).hexdigest()}
+        described = {**one.__dict__, "format": FORMAT, "stored": stored, "manifest_sha256": hashlib.sha256(manifest).hexdigest()}
         local_writer(store / f"{one.label}.json")(_describe(place, described))
     newest = there[-1]
     with procedure.step("Let backups go that are older than the plan keeps"):
@@ -152,12 +152,6 @@ def fetch(place: Place, procedure: Procedure) -> dict[str, Any]:
         "manifest_sha256": newest.files["manifest.json"][1],
         "fetched": [one.label for one in wanted],
     }
-
-
-def _format() -> str:
-    from .repository import FORMAT
-
-    return FORMAT
 
 
 def _prove(place: Place, backup: Backup, path: Path, stored: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ The checks, their codes and their verdicts are those of every engine; the questi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,14 +14,12 @@ from typing import Any
 
 from ..clients import fault, missing_in, moment, service_gap
 from ..manifest import compare, sample_ranges
-from ..shell import CommandError, Procedure, now, run
+from ..shell import CommandError, Procedure, now
 from ..verify_ledger import Ledger
 from ..verify_request import Request
 from . import measure, server
 from .measure import name
-
-Check = Callable[[server.Session], None]
-SHOWN = 5
+from .verify_full import SHOWN, Check, everything
 
 
 def iso(at: datetime) -> str:
@@ -91,31 +89,31 @@ class Proof:
 
     def _prove(self, session: server.Session) -> None:
         with self.procedure.step("Is the server sound, and is it the right one"):
-            self._guarded("server-sound", "The server is the one that was asked for, and can be written to", self._sound)
+            self.guarded("server-sound", "The server is the one that was asked for, and can be written to", self._sound)
             if self.request.critical_tables:
-                self._guarded("critical-tables", "No critical table is empty", self._critical, len(self.request.critical_tables))
+                self.guarded("critical-tables", "No critical table is empty", self._critical, len(self.request.critical_tables))
         with self.procedure.step("Is what the hospital entered last there"):
             if self.request.newest_rows:
-                self._guarded("newest-rows", "The newest business rows are there", self._newest_rows, len(self.request.newest_rows))
+                self.guarded("newest-rows", "The newest business rows are there", self._newest_rows, len(self.request.newest_rows))
             if self.request.heartbeat:
-                self._guarded("heartbeat", "The heartbeat was written up to the end", self._heartbeat)
+                self.guarded("heartbeat", "The heartbeat was written up to the end", self._heartbeat)
             if self.request.client_transactions and self.request.acknowledged:
                 parts = len(self.request.acknowledged)
-                self._guarded("acknowledged-transactions", "What was acknowledged to the workstations is there", self._acknowledged, parts)
+                self.guarded("acknowledged-transactions", "What was acknowledged to the workstations is there", self._acknowledged, parts)
             if self.request.target_time is not None:
                 sentence = f"Everything up to {iso(self.request.target_time)} is there, and nothing later"
-                self._guarded("point-in-time-boundary", sentence, self._boundary)
+                self.guarded("point-in-time-boundary", sentence, self._boundary)
         if self.request.full:
             with self.procedure.step("Is every page, row, key, index and figure right"):
-                self._everything()
+                everything(self)
         if self.request.manifest:
             with self.procedure.step("Is what the backup's manifest says there"):
-                self._guarded("manifest", "The database holds what the backup's manifest says", self._manifest)
+                self.guarded("manifest", "The database holds what the backup's manifest says", self._manifest)
         elif self.request.manifest_required:
             self.ledger.announce("manifest", "The database holds what the backup's manifest says")
             self.ledger.unverified("manifest", "The backup has no manifest to compare with.")
 
-    def _guarded(self, code: str, sentence: str, check: Check, parts: int = 1) -> None:
+    def guarded(self, code: str, sentence: str, check: Check, parts: int = 1) -> None:
         """Announce a check and carry it out in a session of its own; damage fails it, anything else leaves it unproven."""
         self.ledger.announce(code, sentence, parts)
         try:
@@ -234,7 +232,8 @@ class Proof:
             if holes:
                 self.ledger.failed(
                     code,
-                    f"{station}: {len(holes)} acknowledged transactions are missing in between (first: {shown}); the newest present is {newest}.",
+                    f"{station}: {len(holes)} acknowledged transactions are missing in between (first: {shown}); "
+                    f"the newest present is {newest}.",
                     why="Later ones are there, so this is damage and not the end of the replay.",
                     remedy="Restore from another backup or repository.",
                 )
@@ -243,8 +242,10 @@ class Proof:
             else:
                 self.ledger.passed(code)
                 if gone:
-                    told = f"{station}: {len(gone)} of {count} acknowledged transactions came after the point that was restored (first: {shown})."
-                    self.ledger.note(code, told, "They have to be entered again from the client log and the paper forms.")
+                    told = f"{station}: {len(gone)} of {count} acknowledged transactions came after the point that was restored"
+                    self.ledger.note(
+                        code, f"{told} (first: {shown}).", "They have to be entered again from the client log and the paper forms."
+                    )
         self.measured |= {"acknowledged_transactions": acknowledged, "lost_transactions": lost, "unanswered_but_present": unknown_present}
         if first_lost:
             self.measured["first_lost"] = first_lost
@@ -271,122 +272,13 @@ class Proof:
         elif before is None:
             self.ledger.failed(code, f"{boundary['table']} holds no row before {iso(target)}.")
         elif _seconds(target - before) > float(boundary.get("tolerance_s", 3)):
-            told = f"The newest row of {boundary['table']} before {iso(target)} is of {iso(before)}: {_seconds(target - before)} s are not covered."
+            told = f"The newest row of {boundary['table']} before {iso(target)} is of {iso(before)}: {_seconds(target - before)} s"
+            told += " are not covered."
             self.ledger.unverified(code, told, remedy="Choose a time at which the service was working, or compare with the client logs.")
         else:
             self.ledger.passed(code)
         if before is not None:
             self.measured["boundary_row_at"] = iso(before)
-
-    # ---- everything ----
-
-    def _everything(self) -> None:
-        tables: list[tuple[str, str]] = []
-        keys: list[list[str]] = []
-
-        def catalogue(session: server.Session) -> None:
-            rows = session.ask(
-                "SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE() AND engine IS NOT NULL"
-            )
-            tables.extend((row[0], row[1]) for row in rows)
-            keys.extend(
-                session.ask(
-                    "SELECT k.table_name, k.constraint_name, GROUP_CONCAT(k.column_name ORDER BY k.ordinal_position), k.referenced_table_name,"
-                    " GROUP_CONCAT(k.referenced_column_name ORDER BY k.ordinal_position) FROM information_schema.key_column_usage k"
-                    " WHERE k.table_schema = DATABASE() AND k.referenced_table_name IS NOT NULL GROUP BY 1, 2, 4"
-                )
-            )
-            self.ledger.passed("catalogue")
-
-        self._guarded("catalogue", "The catalogue can be read", catalogue)
-        for table, _ in tables:
-            self._guarded(
-                "indexes", "Every page of every table and index is sound, and indexes agree with their tables", self._check_table(table)
-            )
-            self._guarded("rows-read", "Every row can be read", self._read_table(table))
-        for key in keys:
-            self._guarded("foreign-keys", "Every foreign key leads to a row", self._foreign_key(key))
-        if self.request.live or self.request.data_directory:
-            self._pages()
-        for rule in self.request.business_rules:
-            self._guarded("business-rules", "The hospital's own figures agree", self._rule(rule))
-
-    def _check_table(self, table: str) -> Check:
-        def check(session: server.Session) -> None:
-            rows = session.ask(f"CHECK TABLE {name(table)} EXTENDED")
-            bad = [row[3] for row in rows if row[2] in ("error", "Error") or (row[2] == "status" and row[3] != "OK")]
-            if bad:
-                self.ledger.failed("indexes", f"Table {table}: {'; '.join(bad[:3])}.", remedy="Restore from another backup or repository.")
-            else:
-                self.ledger.passed("indexes")
-
-        return check
-
-    def _read_table(self, table: str) -> Check:
-        def check(session: server.Session) -> None:
-            of = measure.columns(session, table)
-            parts = ", ".join(f"SUM(CRC32({name(column)}))" for column in of)
-            count = int(session.ask(f"SELECT COUNT(*), {parts} FROM {name(table)}")[0][0])  # noqa: S608 - quoted
-            self.ledger.passed("rows-read")
-            self.ledger.add("rows-read", "rows", count)
-            self.measured["rows_read"] = self.measured.get("rows_read", 0) + count
-
-        return check
-
-    def _foreign_key(self, key: list[str]) -> Check:
-        table, constraint, mine, other, theirs = key
-
-        def check(session: server.Session) -> None:
-            pairs = list(zip(mine.split(","), theirs.split(",")))
-            joined = " AND ".join(f"p.{name(b)} = c.{name(a)}" for a, b in pairs)
-            given = " AND ".join(f"c.{name(a)} IS NOT NULL" for a, _ in pairs)
-            sql = f"SELECT COUNT(*) FROM {name(table)} c LEFT JOIN {name(other)} p ON {joined} WHERE p.{name(pairs[0][1])} IS NULL AND {given}"  # noqa: S608
-            orphans = int(session.ask(sql)[0][0])
-            if orphans:
-                self.ledger.failed("foreign-keys", f"{orphans} rows of {table} point to no row of {other} ({constraint}).")
-            else:
-                self.ledger.passed("foreign-keys")
-
-        return check
-
-    def _pages(self) -> None:
-        """Compare the checksum of every page with an own program; a page that is being written is looked at again."""
-        code = "page-checksums"
-
-        def check(session: server.Session) -> None:
-            directory = Path(session.ask("SELECT @@datadir")[0][0]) / self.database
-            files = sorted(directory.glob("*.ibd"))
-            size = 0
-            for path in files:
-                said = ""
-                for attempt in range(5):
-                    try:
-                        run(["innochecksum", str(path)], timeout=3600)
-                        said = ""
-                        break
-                    except CommandError as error:
-                        said = error.output[-200:]
-                        time.sleep(0.2 * (attempt + 1))
-                if said:
-                    self.ledger.failed(code, f"{path.name}: {said}", remedy="Restore from another backup or repository.")
-                    return
-                size += path.stat().st_size
-            self.measured["bytes_read"] = size
-            self.ledger.passed(code)
-
-        self._guarded(code, "Every page on the disk has its checksum", check)
-
-    def _rule(self, rule: Mapping[str, Any]) -> Check:
-        def check(session: server.Session) -> None:
-            found = session.ask(str(rule["sql"]))
-            if found:
-                told = "; ".join(", ".join(row) for row in found[:SHOWN])
-                sentence = rule.get("sentence_en") or rule["code"]
-                self.ledger.failed("business-rules", f"Rule {rule['code']} ('{sentence}') is broken by {len(found)} rows: {told}.")
-            else:
-                self.ledger.passed("business-rules")
-
-        return check
 
     def _manifest(self, session: server.Session) -> None:
         then, request = dict(self.request.manifest or {}), self.request
