@@ -59,7 +59,8 @@ def compute(events: Iterable[Mapping[str, Any]], run: str, targets: Targets) -> 
             target = targets.for_clause(str(event.get("clause") or ""))
     segments: list[tuple[str, float]] = []
     for segment in targets.segments:
-        if segment.start in moments and segment.end in moments:
+        # Where old rows are looked at before people decide, a segment can run backwards: it is none then.
+        if segment.start in moments and segment.end in moments and moments[segment.start] <= moments[segment.end]:
             segments.append((segment.title["en"], (moments[segment.end] - moments[segment.start]).total_seconds()))
     gap = None
     if "fault" in moments and "service_proven" in moments:
