@@ -14,9 +14,10 @@ description:
     The old cluster's files are not touched, whatever the backup turns out to be.
   - V(swap) sets the old cluster aside by renaming it, gives its place to the staged one and starts the service.
   - V(fence) stops the server of this host and keeps it from starting, for a restore that takes place on another host.
-  - V(finish) notes that the service was proven. V(abandon) gives up a staged cluster. V(way_back) says what V(rollback) would do,
-    and refuses where there is nothing to go back to. V(rollback) puts the cluster that was kept aside back into its place, where it
-    begins a history (timeline) of its own. V(release) deletes clusters kept aside, each by name; without names it lists them.
+  - V(prove) notes that the service was proven, V(finish) that nothing is left to do beside it either. V(abandon) gives up a staged
+    cluster. V(way_back) says what V(rollback) would do, and refuses where there is nothing to go back to. V(rollback) puts the cluster
+    that was kept aside back into its place, where it begins a history (timeline) of its own. V(release) deletes clusters kept aside,
+    each by name; without names it lists them.
   - Each step can be killed at any moment; the same call then continues. Clause RCV-1 of the plan.
 extends_documentation_fragment: database
 options:
@@ -24,7 +25,7 @@ options:
     description: The step.
     type: str
     required: true
-    choices: [fence, stage, swap, finish, abandon, way_back, rollback, release]
+    choices: [fence, stage, swap, prove, finish, abandon, way_back, rollback, release]
   decision:
     description: The approved plan of action, as M(database_assess) returned it.
     type: dict
@@ -116,10 +117,12 @@ steps:
 
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options, wayback
+from ansible.module_utils.recovery.database.alone import alone
 from ansible.module_utils.recovery.database.assess import holdings_of
 from ansible.module_utils.recovery.database.errors import RestoreError
 from ansible.module_utils.recovery.database.fallback import stage_in_turn
@@ -130,7 +133,7 @@ from ansible.module_utils.recovery.database.shell import CommandError, now
 from ansible.module_utils.recovery.database.target import parse
 from ansible.module_utils.recovery.findings import Finding, refusal_text
 
-VERBS = ["fence", "stage", "swap", "finish", "abandon", "way_back", "rollback", "release"]
+VERBS = ["fence", "stage", "swap", "prove", "finish", "abandon", "way_back", "rollback", "release"]
 # Verbs that refuse before they change anything.
 REFUSING = ("stage", "way_back", "release")
 
@@ -175,6 +178,8 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
         return {"aside": aside, "opened_at": restore.opened_at}
     if given["verb"] == "fence":
         restore.fence()
+    elif given["verb"] == "prove":
+        restore.prove()
     elif given["verb"] == "finish":
         restore.finish()
     elif given["verb"] == "abandon":
@@ -216,12 +221,13 @@ def main() -> None:
     before = {"kept_aside": list(wayback.releasable(cluster))}
     if module.check_mode and given["verb"] != "way_back":
         # A step that finds nothing of its own to do would not change anything.
-        changes = given["verb"] != "finish" and not (given["verb"] == "release" and not given["names"])
+        changes = given["verb"] not in ("prove", "finish") and not (given["verb"] == "release" and not given["names"])
         module.exit_json(changed=changes, before=before, kept_aside=before["kept_aside"])
     of_engine = mariadb.MariadbRestore if mariadb.is_mariadb(given["cluster"]) else Restore
     restore = of_engine(cluster, given["decision"], given["request"], options.run_id(given), options.runtime(cluster))
     try:
-        said = carry_out(given, restore)
+        with alone(Path(f"{options.runtime(cluster)}.lock"), restore.procedure):
+            said = carry_out(given, restore)
     except (RestoreError, CommandError) as error:
         code = getattr(error, "code", "restore-failed")
         finding = Finding(

@@ -65,8 +65,10 @@ def test_the_steps_were_found() -> None:
         (("database_verify", "SAFETY"), ("database_restore swap", "RUN")),
         (("database_restore swap", "RUN"), ("database_verify", "VERIFY")),
         (("database_restore swap", "RUN"), ("service_probe", "VERIFY")),
-        (("service_probe", "VERIFY"), ("database_restore finish", "VERIFY")),
-        (("database_restore finish", "VERIFY"), ("database_verify", "RELEASE")),
+        (("service_probe", "VERIFY"), ("database_restore prove", "VERIFY")),
+        (("database_restore prove", "VERIFY"), ("notice", "VERIFY")),
+        (("database_restore prove", "VERIFY"), ("database_verify", "RELEASE")),
+        (("database_backup", "RELEASE"), ("database_restore finish", "RELEASE")),
     ],
     ids=lambda pair: " ".join(pair),
 )
@@ -77,7 +79,7 @@ def test_one_step_stands_before_the_other(earlier: tuple[str, str], later: tuple
     assert max(first) < min(second)
 
 
-@pytest.mark.parametrize(("verb", "phase"), [("stage", "SAFETY"), ("swap", "RUN"), ("finish", "VERIFY")])
+@pytest.mark.parametrize(("verb", "phase"), [("stage", "SAFETY"), ("swap", "RUN"), ("prove", "VERIFY"), ("finish", "RELEASE")])
 def test_each_act_happens_once_and_only_in_its_phase(verb: str, phase: str) -> None:
     assert [STEPS[place].phase for place in places(f"database_restore {verb}")] == [phase]
 

@@ -191,7 +191,7 @@ def assess(
     procedure = Procedure()
     request = {"source": source, "target": target.text}
     earlier = read_state(cluster)
-    if earlier.get("request") == request and earlier.get("phase") not in (None, "finished", "rolling-back", "rolled-back"):
+    if earlier.get("request") == request and _unfinished(cluster, earlier, asked.heartbeat):
         with procedure.step(f"Continue the interrupted recovery of {earlier.get('started')} (it had reached: {earlier['phase']})"):
             decision = dict(earlier["decision"])  # unaltered: it is what people approved
             holdings = holdings_of(repositories.get(decision["source"]), decision["backup"])
@@ -237,6 +237,13 @@ def assess(
         "server": next((f.message for f in findings if f.code.startswith("server-")), ""),
     }
     return Assessment(findings, decision, usable[0].holdings, procedure)
+
+
+def _unfinished(cluster: Cluster, earlier: Mapping[str, Any], heartbeat: dict[str, str] | None) -> bool:
+    """Tell whether there is something to continue. Once proven, only while it serves: a server that failed again is a new case."""
+    if earlier.get("phase") == "proven":
+        return health(cluster, heartbeat).serving
+    return earlier.get("phase") not in (None, "finished", "rolling-back", "rolled-back")
 
 
 def _plans(usable: Sequence[Candidate]) -> Iterator[dict[str, Any]]:

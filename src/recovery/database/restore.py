@@ -108,7 +108,7 @@ class Restore:
         tail. Raises RestoreError; whatever the backup turns out to be, the old cluster's files have not been touched.
         """
         phase = self.state.get("phase", "")
-        if phase in ("swapping", "swapped", "finished"):
+        if phase in ("swapping", "swapped", "proven", "finished"):
             return self._describe(self.cluster.data)
         self.procedure.milestone("recovery_started", f"backup {self.plan['backup']} from {self.plan['source']}")
         self._make_room()
@@ -322,7 +322,7 @@ class Restore:
     def swap(self) -> str:
         """Put the proven cluster into the service's place, keep the old one aside, and start. Returns where the old one is."""
         phase = self.state.get("phase")
-        if phase not in ("replayed", "swapping", "swapped", "finished"):
+        if phase not in ("replayed", "swapping", "swapped", "proven", "finished"):
             raise RestoreError(
                 "Nothing proven is staged for this decision, so nothing was put into place. Run the same command again from its start.",
                 "nothing-staged",
@@ -352,7 +352,8 @@ class Restore:
                 # Debian's start command returns two seconds after the server answers; the answer itself is what is waited for.
                 self.procedure.run(["systemctl", "start", "--no-block", self.cluster.service], timeout=120)
             self._wait_for_answer()
-        self.procedure.milestone("system_up", "the database answers in its place")
+        if phase != "proven":  # else it has been up since an earlier run
+            self.procedure.milestone("system_up", "the database answers in its place")
         return aside
 
     def _close_staged(self, staging: Path) -> None:
@@ -376,8 +377,13 @@ class Restore:
 
     # ---- ways back and out ------------------------------------------------------------------------------------
 
+    def prove(self) -> None:
+        """Note that the service was proven. What follows beside it, the same command still continues as long as the service is up."""
+        if self.state:
+            self._enter("proven")
+
     def finish(self) -> None:
-        """Note that the service was proven: the next restore is a new one."""
+        """Note that nothing is left to do: the next restore is a new one."""
         if self.state:
             self._enter("finished")
         shutil.rmtree(self.runtime, ignore_errors=True)
