@@ -104,6 +104,11 @@ class Rig:
 
     def destroy(self) -> None:
         """Remember what the hospital holds, then break it."""
+        self.remember()
+        self.call("lab", "break", *self.fault)
+
+    def remember(self) -> None:
+        """Remember what the hospital holds."""
         see = self.hospital
         self.before = {
             "identity": see.identity(),
@@ -111,7 +116,6 @@ class Rig:
             "counts": see.counts(LEDGERS),
             "acknowledged": {(one.workstation, one.seq) for one in see.attempts() if one.ok},
         }
-        self.call("lab", "break", *self.fault)
 
     # ---- a run ------------------------------------------------------------------------------------------------
 
