@@ -48,6 +48,15 @@ def in_sentences(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def standing(name: str | None, machine: str = "") -> Lab:
+    """Return a lab that is up, and has this host."""
+    lab = Lab.named(name)
+    lab.require()
+    if machine:
+        lab.topology().host(machine)
+    return lab
+
+
 @app.command("image")
 @in_sentences
 def image_command() -> None:
@@ -105,9 +114,7 @@ def _show(lab: Lab) -> None:
 @in_sentences
 def execute(context: typer.Context, machine: Annotated[str, typer.Argument(metavar="HOST")], name: Name = None) -> None:
     """Run a command as root on a host, as if at its console: lab exec his-db -- journalctl -b."""
-    lab = Lab.named(name)
-    lab.require()
-    lab.topology().host(machine)
+    lab = standing(name, machine)
     argv = [word for index, word in enumerate(context.args) if not (index == 0 and word == "--")] or ["/bin/bash", "-l"]
     raise typer.Exit(subprocess.run(host.inside(lab, machine, argv), check=False).returncode)
 
@@ -116,9 +123,7 @@ def execute(context: typer.Context, machine: Annotated[str, typer.Argument(metav
 @in_sentences
 def ssh(context: typer.Context, machine: Annotated[str, typer.Argument(metavar="HOST")], name: Name = None) -> None:
     """Log in to a host as the control node does: through the network, host key checked."""
-    lab = Lab.named(name)
-    lab.require()
-    lab.topology().host(machine)
+    lab = standing(name, machine)
     sys.stdout.flush()
     os.execvp("ssh", ["ssh", "-F", str(lab.ssh_config), machine, *context.args])  # noqa: S606
 
@@ -217,18 +222,14 @@ def workload_start(
     name: Name = None,
 ) -> None:
     """Start clinical work on every workstation."""
-    lab = Lab.named(name)
-    lab.require()
-    out.print(f"Clinical work runs on {', '.join(workload.start(lab, rate, system))}", markup=False)
+    out.print(f"Clinical work runs on {', '.join(workload.start(standing(name), rate, system))}", markup=False)
 
 
 @clinical.command("stop")
 @in_sentences
 def workload_stop(name: Name = None) -> None:
     """Stop all of it."""
-    lab = Lab.named(name)
-    lab.require()
-    out.print(f"Clinical work stopped on {', '.join(workload.stop(lab))}", markup=False)
+    out.print(f"Clinical work stopped on {', '.join(workload.stop(standing(name)))}", markup=False)
 
 
 @clinical.command("status")
@@ -237,9 +238,7 @@ def workload_status(
     system: Annotated[str, typer.Option(help=f"With which system: {', '.join(workload.SYSTEMS)}.")] = "his", name: Name = None
 ) -> None:
     """Show, as JSON, whether it runs and what the workstations' own logs sum up to."""
-    lab = Lab.named(name)
-    lab.require()
-    out.print_json(data=workload.status(lab, system))
+    out.print_json(data=workload.status(standing(name), system))
 
 
 @contextmanager
