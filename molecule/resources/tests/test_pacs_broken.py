@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
+import time
+
 from hospital import host, lab, recovery
-from images import ARCHIVE, find, listing
+from images import ARCHIVE, find, listing, log
+
+
+def test_the_ward_saw_it_and_stops_sending() -> None:
+    """An archive that has lost its index goes on writing files of images that it does not acknowledge: what follows needs stillness."""
+    for _ in range(60):
+        if not log()[-1]["ok"]:
+            break
+        time.sleep(1)
+    assert not log()[-1]["ok"]
+    host("ward-1").check_output("systemctl stop pacs-workload")
+    before = ""
+    while before != (before := listing()):
+        time.sleep(3)
 
 
 def test_files_and_index_are_gone() -> None:
