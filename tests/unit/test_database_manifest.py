@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recovery.database import manifest
+from recovery.database import manifest, measure
 
 
 def table(rows: dict[int, tuple[int, int, int]], *, append_only: bool = False) -> dict[str, Any]:
@@ -162,3 +162,11 @@ def test_a_subject_is_read_from_the_inventory() -> None:
     assert subject.heartbeat == manifest.Newest("h", "at")
     with pytest.raises(manifest.ManifestError):
         manifest.Table.parse({"key": "id"})
+
+
+def test_a_key_that_is_empty_is_damage_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row whose key was lost on its page made the measuring end in a Python error, and the backup with it."""
+    answers = iter([[(50,)], [("id", True)], [(None, 1, 7, 7, None), (0, 9, 3, 3, 9)]])
+    monkeypatch.setattr(measure, "_rows", lambda *_: next(answers))
+    with pytest.raises(manifest.ManifestError, match=r"Table visit holds rows whose key id is empty.*Prove it"):
+        measure.measure_table(None, manifest.Table("visit", immutable=("id",)))

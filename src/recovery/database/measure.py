@@ -148,6 +148,11 @@ def measure_table(
         f"SELECT (subject.{key} / {chunk_size})::bigint, count(*), sum({hashed.format('subject')}), {immutable_sql}, "  # noqa: S608
         f"max(subject.{key}) FROM {name} AS subject {where} GROUP BY 1 ORDER BY 1",
     )
+    if any(row[0] is None for row in found):
+        raise ManifestError(
+            f"Table {table.name} holds rows whose key {table.key} is empty, which no server writes into a key: the table is damaged. "
+            "Prove it with recovery run database_verify -e depth=full, then restore from a backup before the damage."
+        )
     if same:
         found = [(*row[:3], row[2], *row[4:]) for row in found]
     return {
