@@ -191,6 +191,7 @@ def test_a_row_changed_since_is_refused_and_nothing_changes(pair: Pair, store: P
     compared = compare(pair, replace(PATIENT, until=until), store)
     assert [f.code for f in compared.findings if f.severity == "stop"] == ["changed-since"]
     assert "(written since)" in compared.plan.text()
+    assert refused(lambda: steps.put_back(pair.address(), store, compared.plan.digest(), QUICK, BY)) == "rows-not-at-hand"
     assert pair.everything() == before
 
 

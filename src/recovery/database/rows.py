@@ -83,7 +83,12 @@ def is_production(directory: str) -> RowsError:
 
 
 def compare(address: Address, request: Request, backup: Reading, store: Path | None) -> Compared:
-    """Compare the old rows with the living ones, and keep what `apply` will need (``store``: None keeps nothing). Raises RowsError."""
+    """Compare the old rows with the living ones, and keep what `apply` will need (``store``: None keeps nothing). Raises RowsError.
+
+    What an earlier run has left is deleted first; what is refused is not kept.
+    """
+    if store is not None:
+        forget(store)
     with acting_as("postgres"):
         connection = connect(address, snapshot="")
         try:
@@ -105,7 +110,7 @@ def compare(address: Address, request: Request, backup: Reading, store: Path | N
         finally:
             connection.close()
     compared.read = {name: compared.read[name] + more[name] for name in compared.read}
-    if store is not None:
+    if store is not None and not any(finding.severity == "stop" for finding in compared.findings):
         _write(store, compared.plan.digest(), {"request": asdict(request), "backup": backup.packed()})
     return compared
 
