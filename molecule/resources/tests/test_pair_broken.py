@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from hospital import INCIDENTS, SCRATCH, WORKSTATIONS, lab, probe, recovery
+from hospital import INCIDENTS, SCRATCH, WORKSTATIONS, host, lab, recovery
 from pair import ask, on, serving
 
 
 def test_the_server_is_dead_and_no_ward_can_work() -> None:
     assert not on("his-db")
     assert serving() == []
-    assert all(probe(workstation) for workstation in WORKSTATIONS)
+    assert all(host(workstation).run("his-client probe --timeout 3").rc for workstation in WORKSTATIONS)
 
 
 def test_a_server_that_nobody_can_switch_off_is_not_taken_over_from() -> None:
