@@ -142,6 +142,7 @@ def back_up(place: Place, procedure: Procedure) -> dict[str, Any]:
         raise BackupError(f"The place {place.name} has no archive of its own; it fetches what the archive's host has backed up.")
     began = time.monotonic()
     with procedure.step("Write down the index as of one moment"):
+        place.repository.restic("unlock", procedure=procedure, lock=True)  # only locks of processes that are dead
         known, manifest = _hand_over(archive, place.handover, procedure)
     with procedure.step("Copy the index and all files into the repository"):
         words = ["backup", "--json", "--quiet", "--tag", TAG, "--host", TAG, str(place.handover), str(archive.store)]
@@ -260,6 +261,7 @@ def fetch(place: Place, procedure: Procedure) -> dict[str, Any]:
         )
     with procedure.step("Fetch what is new from the archive's own repository, every block compared with its checksum"):
         words = ["copy", "--from-repo", source.location, "--from-password-file", source.password_file, "--tag", TAG, "--quiet"]
+        place.repository.restic("unlock", procedure=procedure, lock=True)  # only locks of processes that are dead
         place.repository.restic(*words, procedure=procedure)
     with procedure.step("See that the off-site repository holds the newest backup whole"):
         theirs, ours = source.snapshots(), place.repository.snapshots()
