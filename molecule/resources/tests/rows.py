@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 
-from hospital import Ran, sql
+from hospital import Ran, recovery, sql
 
 PATIENT = "P0000000001"
+# Each run brings a backup to life first; other scenarios may boot beside this one.
+run = partial(recovery, timeout=600)
 # Everything that hangs on the patient, told by SQL of this test's own: table -> condition.
 VISITS = "select v.id from visit v join patient p on p.id = v.patient_id where p.mrn = '{mrn}'"
 OWN = {

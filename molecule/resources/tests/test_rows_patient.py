@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hospital import lab, lost, probe, recovery, remember, remembered, sql
-from rows import PATIENT, diff, moment, others, own
+from hospital import lab, lost, probe, remember, remembered, sql
+from rows import PATIENT, diff, moment, others, own, run
 
 RESULT = (
     "select min(r.id) from lab_result r join clinical_order o on o.id = r.order_id join visit v on v.id = o.visit_id"
@@ -29,22 +29,22 @@ def test_results_doses_and_charges_of_a_patient_are_wrong_and_a_clinician_amends
 
 
 def test_a_row_written_since_is_refused_and_nothing_changes() -> None:
-    ran = recovery(*ask())
+    ran = run(*ask())
     assert (ran.status, ran.verdict, ran.codes) == (4, "NOT-RUN", {"changed-since"}), ran.output
     assert "amended by a clinician" in diff(ran)
     assert own() == remembered("damaged")
 
 
 def test_an_unknown_patient_and_an_unknown_table_are_refused() -> None:
-    ran = recovery("database_restore_table", "-e", "tables=price_lits", "-e", f"target={remembered('before')}")
+    ran = run("database_restore_table", "-e", "tables=price_lits", "-e", f"target={remembered('before')}")
     assert (ran.status, ran.codes) == (4, {"table-unknown"}), ran.output
-    ran = recovery("database_restore_patient", "-e", "patient=P9", "-e", "target=latest")
+    ran = run("database_restore_patient", "-e", "patient=P9", "-e", "target=latest")
     assert (ran.status, ran.codes) == (4, {"target-not-named"}), ran.output
     assert own() == remembered("damaged")
 
 
 def test_with_a_named_choice_the_rest_comes_back_and_that_row_stays() -> None:
-    ran = recovery(*ask("conflicts=keep-live", "conflicts_by=head-of-the-ward"))
+    ran = run(*ask("conflicts=keep-live", "conflicts_by=head-of-the-ward"))
     assert (ran.status, ran.verdict) == (0, "PASS"), ran.output
     now, before = own(), remembered("own")
     assert {table for table in now if now[table] != before[table]} == {"lab_result"}
@@ -59,7 +59,7 @@ def test_with_a_named_choice_the_rest_comes_back_and_that_row_stays() -> None:
 
 def test_the_same_again_finds_nothing_to_do_and_asks_nobody() -> None:
     before = own()
-    ran = recovery(*ask("conflicts=keep-live", "conflicts_by=head-of-the-ward"))
+    ran = run(*ask("conflicts=keep-live", "conflicts_by=head-of-the-ward"))
     assert (ran.status, ran.verdict) == (0, "PASS"), ran.output
     assert not [line for line in ran.journal if line["event"] == "approval_requested"]
     assert own() == before

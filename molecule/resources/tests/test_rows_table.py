@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from hospital import WORKSTATIONS, checksums, lab, lost, probe, recovery, remember, remembered, sql
-from rows import diff, moment
+from hospital import WORKSTATIONS, checksums, lab, lost, probe, remember, remembered, sql
+from rows import diff, moment, run
 
 PRICES = ("price_item", "price_history")
 ASK = ("-e", "tables=price_item,price_history")
@@ -21,7 +21,7 @@ def test_the_price_list_is_deleted_and_charging_fails() -> None:
 
 
 def test_a_rehearsal_shows_every_row_and_changes_nothing() -> None:
-    ran = recovery("database_restore_table", *ASK, "-e", f"target={remembered('before')}", "--check", "--diff")
+    ran = run("database_restore_table", *ASK, "-e", f"target={remembered('before')}", "--check", "--diff")
     assert ran.status == 0, ran.output
     assert '+ price_item id="1":' in ran.output, "the rows are shown at the terminal"
     assert "@@ price_item: 600 missing @@" in diff(ran)
@@ -30,7 +30,7 @@ def test_a_rehearsal_shows_every_row_and_changes_nothing() -> None:
 
 
 def test_it_comes_back_to_the_last_byte_and_the_wards_work() -> None:
-    ran = recovery("database_restore_table", *ASK, "-e", f"target={remembered('before')}")
+    ran = run("database_restore_table", *ASK, "-e", f"target={remembered('before')}")
     assert (ran.status, ran.verdict) == (0, "PASS"), ran.output
     assert checksums(PRICES) == remembered("prices")
     assert [probe(name) for name in WORKSTATIONS] == ["", ""]
