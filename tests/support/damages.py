@@ -18,7 +18,7 @@ from recovery.database.manifest import ManifestError
 from support.backups import STANZA, Judgement, Protected
 from support.cluster import BIN, PAGE, as_postgres
 
-UNREADABLE = {"backup-damaged", "repository-unreadable", "wrong-passphrase", "no-backup"}
+UNREADABLE = {"backup-damaged", "repository-unreadable", "no-backup"}
 
 
 @dataclass(frozen=True)
@@ -315,7 +315,7 @@ DAMAGES: tuple[Damage, ...] = (
     _repo("segment of the log cut off", LOG, in_log(cut)),
     _repo("two segments of the log exchanged", LOG, swap_segments),
     _repo("segment of another system's log", LOG, foreign_log),
-    _repo("repository of another system", {"other-system", "wrong-passphrase"}, foreign),
+    _repo("repository of another system", {"other-system"}, foreign),
     _repo("our manifest altered", BACKUP, holdings("altered")),
     _repo("our manifest exchanged", BACKUP, holdings("exchanged")),
     _repo("our manifest missing", {"backup-damaged", "repository-unreadable"}, holdings("removed")),

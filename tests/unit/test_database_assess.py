@@ -216,3 +216,10 @@ def test_sources_of_different_systems_are_told_apart_even_where_the_server_has_l
     (finding,) = assessment._identity(here, [ours, theirs])
     assert finding.code == "other-system" and "77" in finding.message and "78" in finding.message
     assert assessment._identity(here, [ours]) == []
+
+
+def test_an_open_repository_with_a_damaged_catalogue_is_not_blamed_on_a_passphrase() -> None:
+    error = CommandError(["pgbackrest", "info"], 29, "ERROR: [029]: FormatError: invalid checksum of backup.info")
+    assert explain(error)[0] == "wrong-passphrase"
+    code, sentence = explain(error, encrypted=False)
+    assert code == "repository-unreadable" and "catalogue is damaged" in sentence

@@ -102,7 +102,7 @@ def examine(repository: Repository, cluster: Cluster, target: Target, tail: str 
         candidate.holdings = repository.holdings(backup)
         examine_log(repository, candidate, archive, target, tail, own_log(cluster, candidate.system_identifier))
     except CommandError as error:
-        code, sentence = explain(error)
+        code, sentence = explain(error, encrypted=bool(repository.cipher_pass or repository.host))
         stop(Finding(code, "stop", f"{repository.name}: {sentence}", remedy=others))
     except (ValueError, KeyError) as error:
         stop(Finding("backup-damaged", "stop", f"{repository.name}: its catalogue is damaged and cannot be read ({error}).", remedy=others))

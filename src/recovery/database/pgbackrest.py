@@ -249,14 +249,16 @@ def _write(path: Path, text: str, mode: int, owner: pwd.struct_passwd) -> None:
     os.chown(path, owner.pw_uid, owner.pw_gid)
 
 
-def explain(error: CommandError) -> tuple[str, str]:
-    """Turn a failed pgBackRest command into a finding's code and a sentence.
+def explain(error: CommandError, encrypted: bool = True) -> tuple[str, str]:
+    """Turn a failed pgBackRest command into a finding's code and a sentence; ``encrypted``: a passphrase may be what is wrong.
 
     The code is one of wrong-passphrase, repository-unreachable, repository-unreadable.
     """
     text = error.output
     brief = next((line.strip() for line in text.splitlines() if "ERROR" in line or "unable" in line), text.strip()[-300:])
     if error.status == CRYPTO_ERROR or "CryptoError" in text or "cipher" in text.lower() or "FormatError" in text:
+        if not encrypted:
+            return "repository-unreadable", f"Its catalogue is damaged, or it is encrypted and no passphrase was given for it ({brief})."
         # Deciphered with a wrong passphrase, a catalogue is noise: pgBackRest then complains of its form as often as of its cipher.
         said = f"The repository cannot be deciphered with the passphrase in the vault, or its catalogue is damaged ({brief})."
         return "wrong-passphrase", said
