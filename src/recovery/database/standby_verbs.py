@@ -300,7 +300,7 @@ class Call:
             timeline, fork = standby_rejoin.parted_at(self.partner, int(before["timeline"]))
             told = standby_rejoin.diverged(self.cluster, timeline, fork)
             measured = {"diverged_transactions": told["transactions"], "diverged_bytes": told["bytes"]}
-            if told["bytes"]:
+            if told["bytes"] or told["transactions"]:
                 kept = standby_rejoin.keep(self.cluster, told, self.procedure)
                 self.diff = {"before": told["records"], "after": ""}
         aside = ""
