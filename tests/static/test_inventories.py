@@ -70,11 +70,9 @@ def test_names_of_hosts_in_variables_are_hosts() -> None:
     for name in ("lab", "example"):
         content = inventory(name)
         hosts, said = set(content["_meta"]["hostvars"]), variables(content)
-        named = {
-            said["database_host"],
-            said["database_offsite_host"],
-            said["database_drill_host"],
-            *said["database_workstations"],
-        }
-        named |= {repository["host"] for repository in said["database_repositories"].values() if "host" in repository}
+        systems = said["database_systems"].values()
+        assert {system["cluster"]["engine"] for system in systems} == {"postgresql", "mariadb"}
+        named = {said["database_offsite_host"], said["database_drill_host"], *said["database_workstations"]}
+        named |= {system["host"] for system in systems}
+        named |= {entry["host"] for system in systems for entry in system["repositories"].values() if "host" in entry}
         assert named <= hosts

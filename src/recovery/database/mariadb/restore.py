@@ -255,7 +255,8 @@ def longer(one: Path | None, other: Path) -> Path:
 
 def surviving(data: Path, known: Sequence[Path]) -> list[Path]:
     """Return the binary logs that a failed server left, if they are of the history whose logs are known: what both have must agree."""
-    mine = {path.name: path for path in binlog.files(data)}
+    # Other files of the server are numbered as well (aria_log.00000001).
+    mine = {path.name: path for path in binlog.files(data) if path.stem in {log.stem for log in known}}
     common = [path for path in known if path.name in mine]
     if not common or not all(binlog.same_log(path, mine[path.name]) for path in common):
         return []
