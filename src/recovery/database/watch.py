@@ -38,12 +38,12 @@ select (select count(*) from pg_ls_archive_statusdir() where name like '%.ready'
     coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)::text, current_setting('archive_mode')
 from pg_stat_archiver
 """
-# A follower that only writes the log down (pg_receivewal) replays nothing: what it has flushed counts.
+# A follower that only writes the log down (pg_receivewal) replays nothing: what it has flushed counts, in bytes; its times linger when idle.
 FOLLOWERS = """
 select s.slot_name, s.active::text, coalesce(s.wal_status, ''),
     case when pg_is_in_recovery() then 0
     else pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(r.replay_lsn, r.flush_lsn, s.restart_lsn))::bigint end,
-    coalesce(extract(epoch from coalesce(r.replay_lag, r.flush_lag)), 0)::numeric(12, 3)
+    coalesce(case when r.replay_lsn is not null then extract(epoch from r.replay_lag) end, 0)::numeric(12, 3)
 from pg_replication_slots s left join pg_stat_replication r on r.pid = s.active_pid where s.slot_type = 'physical'
 """
 
