@@ -102,6 +102,7 @@ def test_an_interrupted_recovery_goes_on_with_the_alternative_it_had_come_to(clu
         ("ERROR: [042]: unable to read from fd 5: timeout after 15000ms", True),
         ("client_loop: send disconnect: Broken pipe", True),
         ("ERROR: [062]: remote process on '10.20.90.11' terminated unexpectedly [255]", True),
+        ("ERROR: [125]: raised from local-1 protocol: remote-1 process on '10.20.90.11' terminated unexpectedly [255]", True),
         ("ERROR: [029]: error restoring 'base/1': checksum does not match", False),
         ("ERROR: [039]: invalid checksum", False),
     ],
@@ -160,3 +161,15 @@ def test_the_way_back_is_named_before_anybody_is_asked(cluster: Cluster) -> None
     whole = kept(cluster, "main.aside-1")
     cluster.state_file.write_text(json.dumps({"phase": "finished", "aside": str(whole)}), encoding="utf-8")
     assert wayback.way_back(cluster) == {"aside": str(whole)}
+
+
+def test_a_segment_that_was_cut_off_is_damage_and_not_silence() -> None:
+    fetched = "archive-get 00000001000000000000000E with local.conf: status 42 raised from local: unexpected eof in compressed data"
+    code, said = replay_failure("latest", "", fetched, "")
+    assert code == "replay-failed" and said.startswith("The write-ahead log is damaged")
+
+
+def test_a_log_that_belongs_to_another_backup_is_named() -> None:
+    log = "LOG:  starting\nFATAL:  could not locate required checkpoint record\nHINT:  If you are restoring from a backup ..."
+    code, said = replay_failure("latest", log, "", "")
+    assert code == "replay-failed" and "not the one that belongs to this backup" in said

@@ -25,9 +25,10 @@ ANOTHER_MOMENT = "Take another source (-e source=best), or an earlier moment (-e
 
 
 # How ssh and pgBackRest say that the other end has gone, or says nothing any more.
+# A file that was cut off ends unexpectedly as well, but that is damage.
 _SILENCE = re.compile(
-    r"timed? ?out|timeout|no answer|unexpected eof|connection (closed|reset|refused)|no route to host|unreachable|broken pipe|"
-    r"could not resolve|remote process .* terminated|not responding|unable to read from|mux_client",
+    r"timed? ?out|timeout|no answer|unexpected eof(?! in compressed)|connection (closed|reset|refused)|no route to host|"
+    r"unreachable|broken pipe|could not resolve|remote(-\d+)? process .*terminated|not responding|unable to read from|mux_client",
     re.IGNORECASE,
 )
 
@@ -50,7 +51,13 @@ def replay_failure(target: str, log: str, fetch: str, said: str) -> tuple[str, s
         return "replay-failed", (
             f"The write-ahead log is damaged: {fetch.splitlines()[0]}. Replay was stopped there, so nothing is lost unsaid. {UNTOUCHED}"
         )
-    return "replay-failed", f"The staged cluster did not come up. {UNTOUCHED} It said: {log[-600:] or said[-600:]}"
+    fatal = next((line.partition("FATAL:")[2].strip() for line in log.splitlines() if "FATAL:" in line), "")
+    if "required checkpoint record" in fatal:
+        return (
+            "replay-failed",
+            f"The write-ahead log at hand is not the one that belongs to this backup, or is damaged: {fatal}. {UNTOUCHED}",
+        )
+    return "replay-failed", f"The staged cluster did not come up. {UNTOUCHED} It said: {fatal or log[-600:] or said[-600:]}"
 
 
 def lost(error: CommandError) -> bool:
