@@ -38,7 +38,7 @@ select (select count(*) from pg_ls_archive_statusdir() where name like '%.ready'
     coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)::text, current_setting('archive_mode')
 from pg_stat_archiver
 """
-# A follower that only writes the log down (pg_receivewal) replays nothing: what it has flushed counts, in bytes; its times linger when idle.
+# Who only writes the log down (pg_receivewal) replays nothing: what it has flushed counts, in bytes; its times linger when idle.
 FOLLOWERS = """
 select s.slot_name, s.active::text, coalesce(s.wal_status, ''),
     case when pg_is_in_recovery() then 0
@@ -93,7 +93,10 @@ def queue(subject: Subject) -> dict[str, Any]:
 def followers(subject: Subject) -> dict[str, dict[str, Any]]:
     """Return who follows the server's log (standby, log tails), and how far behind each is."""
     rows = _ask(subject, FOLLOWERS)
-    return {row[0]: {"active": row[1] == "true", "status": row[2], "behind_bytes": int(row[3] or 0), "behind_s": float(row[4])} for row in rows}
+    return {
+        name: {"active": active == "true", "status": status, "behind_bytes": int(behind or 0), "behind_s": float(late)}
+        for name, active, status, behind, late in rows
+    }
 
 
 def space(places: Mapping[str, str]) -> dict[str, dict[str, Any]]:
