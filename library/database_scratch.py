@@ -269,6 +269,11 @@ def bring_up(module: AnsibleModule, given: dict[str, Any], cluster: scratch.Scra
         "look": f"sudo -u postgres psql -h {staged.socket} -p {staged.port} -d {given['cluster']['name']}",
     }
     scratch.remember(cluster, ready | {"run": given["run_id"]})
+    told = (
+        f"The database stands on {given['here']}, restored from {decision['source']} ({decision['backup']}, {decision['target']}). "
+        f"To look at it, there: {ready['look']}   To take it away: recovery run database_release_beside"
+    )
+    stands = [] if given["fresh"] else [Finding("scratch-stands", "info", told)]
     if not running:
         made.procedure.milestone("system_up", "the database answers beside production")
     module.exit_json(
@@ -276,7 +281,7 @@ def bring_up(module: AnsibleModule, given: dict[str, Any], cluster: scratch.Scra
         began_at=began_at,
         before=before,
         after={"phase": "replayed"},
-        findings=[],
+        findings=[finding.as_dict() for finding in stands],
         ready=ready,
         ansible_facts={"database_scratch_ready": ready},
         measured={"bytes_restored": decision["bytes"], "restored_to": staged.last_commit},
