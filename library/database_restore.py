@@ -178,10 +178,8 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
         return {"aside": aside, "opened_at": restore.opened_at}
     if given["verb"] == "fence":
         restore.fence()
-    elif given["verb"] == "prove":
-        restore.prove()
-    elif given["verb"] == "finish":
-        restore.finish()
+    elif given["verb"] in ("prove", "finish"):
+        restore.finish("proven" if given["verb"] == "prove" else "finished")
     elif given["verb"] == "abandon":
         wayback.abandon(cluster, procedure)
     elif given["verb"] == "way_back":

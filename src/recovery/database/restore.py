@@ -377,15 +377,10 @@ class Restore:
 
     # ---- ways back and out ------------------------------------------------------------------------------------
 
-    def prove(self) -> None:
-        """Note that the service was proven. What follows beside it, the same command still continues as long as the service is up."""
+    def finish(self, phase: str = "finished") -> None:
+        """Note that nothing is left to do; ``proven``: beside the running service there is, and the same command continues it."""
         if self.state:
-            self._enter("proven")
-
-    def finish(self) -> None:
-        """Note that nothing is left to do: the next restore is a new one."""
-        if self.state:
-            self._enter("finished")
+            self._enter(phase)
         shutil.rmtree(self.runtime, ignore_errors=True)
 
 

@@ -164,6 +164,9 @@ class MariadbRestore(Restore):
             self.reached = wanted[-1] if wanted else None
             try:
                 if not self._serving(self.cluster.staging):
+                    if any(self.cluster.staging.glob("*.index")):
+                        # A replay was cut off with its server: how far its data are on the disk is not known, so it begins again.
+                        self._restore(self.sources[0], target, 0)
                     self._start_private()
                     # The copied files stand at this transaction; whatever is replayed is logged anew behind it, under its own GTID.
                     self._ask(f"RESET MASTER; SET GLOBAL gtid_binlog_state = '{start}'")
@@ -207,6 +210,8 @@ class MariadbRestore(Restore):
                     "replay-short",
                     ANOTHER_MOMENT,
                 )
+            # The replay was not made durable transaction by transaction: all of it is now.
+            self._ask("SET GLOBAL sync_binlog = 1; SET GLOBAL innodb_flush_log_at_trx_commit = 1; FLUSH BINARY LOGS")
             # From here on these data have a future of their own: their logs must never be taken for the old ones.
             self._ask(
                 f"SET sql_log_bin = 0; UPDATE {server.IDENTITY} SET history = '{uuid.uuid4()}',"  # noqa: S608 - our own
@@ -238,9 +243,9 @@ class MariadbRestore(Restore):
     def _wait_for_answer(self) -> None:
         server.wait_for_answer(self.cluster)
 
-    def finish(self) -> None:
+    def finish(self, phase: str = "finished") -> None:
         """Note that the service was proven; logs that were only fetched for the replay go."""
-        super().finish()
+        super().finish(phase)
         shutil.rmtree(self.cluster.data.with_name(f"{self.cluster.data.name}.binlog"), ignore_errors=True)
 
 
