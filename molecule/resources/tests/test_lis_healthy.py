@@ -6,10 +6,10 @@ import pytest
 from hospital import WORKSTATIONS, host, recovery, remember
 from laboratory import acknowledged, answers, checksums, committed, probe, sql
 
-DAMAGE = "set -e; f=$(ls -d /srv/backup/mariadb/backup/2*F)/data/ibdata1; cp -p $f /root/kept; printf X | dd of=$f bs=1 seek=40000 conv=notrunc"
-    "f=$(ls -d /srv/backup/mariadb/backup/2*F)/data/lis/result.ibd; cp -p $f /root/kept; printf X | dd of=$f bs=1 seek=40000 conv=notrunc"
-)
-REPAIR = "set -e; f=$(ls -d /srv/backup/mariadb/backup/2*F)/data/ibdata1; cp -p /root/kept $f"
+# The system tablespace: every backup has it under this name; tables that are new to a backup are kept there under another.
+FILE = "set -e; f=$(ls -d /srv/backup/mariadb/backup/2*F)/data/ibdata1;"
+DAMAGE = f"{FILE} cp -p $f /root/kept; printf X | dd of=$f bs=1 seek=40000 conv=notrunc"
+REPAIR = f"{FILE} cp -p /root/kept $f"
 
 
 @pytest.mark.parametrize("workstation", WORKSTATIONS)
