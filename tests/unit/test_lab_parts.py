@@ -93,7 +93,8 @@ def test_parameters_of_a_fault() -> None:
 def test_every_fault_says_what_it_is() -> None:
     assert {
         "power-cut", "disk-loss", "disk-full", "service-stopped", "data-directory-destroyed", "backup-repository-lost",
-        "bit-rot", "backup-bit-rot", "wal-segment-missing", "link-down", "link-slow",
+        "bit-rot", "backup-bit-rot", "wal-segment-missing", "link-down", "link-slow", "pacs-store-destroyed",
+        "price-list-deleted", "price-list-altered", "patient-rows-deleted", "patient-rows-altered",
     } == set(faults.catalogue())  # fmt: skip
     assert all(fault.about.endswith(".") for fault in faults.catalogue().values())
 
