@@ -57,7 +57,7 @@ def known_hosts(lab: Lab, topology: Topology) -> str:
 
 def ssh_config(lab: Lab, topology: Topology) -> str:
     """Return a configuration for ``ssh -F`` with one block a host; connections start in the control node's namespace."""
-    proxy = f"nsenter --net={lab.namespace_path(topology.control.name)} nc -F %h %p"
+    proxy = f"nsenter --net={lab.namespace_path(topology.control.name)} nc -F -w 5 %h %p"
     blocks = [f"# SSH to the hosts of the lab {lab.name}: ssh -F {lab.ssh_config} HOST"]
     for name, node in topology.hosts.items():
         blocks.append(

@@ -71,7 +71,7 @@ def test_a_backup_too_old_for_the_loss_that_is_allowed() -> None:
 
 
 def test_a_host_that_is_no_database_server() -> None:
-    refused(recovery("database_restore", "-e", "source=local", "-e", "host=his-app"), "other-version")
+    refused(recovery("database_restore", "-e", "source=local", "-e", "host=his-app"), "no-configuration")
 
 
 def test_a_backup_whose_own_list_of_files_is_damaged() -> None:
