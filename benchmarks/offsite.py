@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Series, interleaved, ratio, say
-from benchmarks.restore import DATA, Bench, moment
+from benchmarks.restore import DATA, PEOPLE, Bench, moment
 
 NAME = "bench-offsite"
 SCALE = os.environ.get("BENCH_OFFSITE_SCALE", "500m")
@@ -34,7 +34,7 @@ def measure() -> dict[str, Any]:
             bench.recovery("database_backup", "-e", "repository=local")
             bench.recovery("database_backup", "-e", "repository=offsite")
             bench.incidents.mkdir(parents=True, exist_ok=True)
-            bench.lab("hands", "start", "--incidents", str(bench.incidents))
+            bench.lab("hands", "start", "--incidents", str(bench.incidents), "--script", str(PEOPLE))
             info = json.loads(bench.on_database(f"{RAW} info --output=json", "postgres")[1])
             stored = int(info[0]["backup"][-1]["info"]["repository"]["size"])
             bench.lab("break", "link-slow", f"rate={RATE_MBIT}mbit")

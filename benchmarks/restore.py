@@ -23,8 +23,10 @@ REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
 BINARIES = "/usr/lib/postgresql/15/bin"
 DATA = "/var/lib/postgresql/15/main"
 BARMAN = Path(__file__).with_name("barman.sh")
+PEOPLE = Path(__file__).with_name("people.yml")
 # The database, its old state and the copies of the raw ways stand side by side.
 DISKS = ("--disk", "his-db:data=48G", "--disk", "his-db:backup=32G")
+PROOF = "Prove the database"
 RESTORE_ARGUMENTS = ("-e", "source=local")
 
 
@@ -139,7 +141,7 @@ def proofs(bench: Bench, repeats: int) -> dict[str, Series]:
 
     def full() -> float:
         bench.recovery("database_verify", "-e", "depth=full")
-        return sum(float(event["took_s"] or 0) for event in bench.latest() if event["event"] == "task" and event["phase"] == "VERIFY")
+        return sum(float(event["took_s"] or 0) for event in bench.latest() if event["event"] == "task" and event["name"] == PROOF)
 
     bench.on_database("psql -X -q -v ON_ERROR_STOP=1 -c 'create extension if not exists amcheck' his", "postgres")
     return interleaved({"pg_amcheck --heapallindexed (raw)": amcheck, "pg_dump > /dev/null": dump, "full proof (ours)": full}, repeats)
@@ -162,18 +164,19 @@ def measure(scale: str = SCALE, repeats: int = REPEATS) -> dict[str, Any]:
             bench.recovery("database_backup_setup")
             bench.recovery("database_backup", "-e", "repository=local")
             bench.incidents.mkdir(parents=True, exist_ok=True)
-            bench.lab("hands", "start", "--incidents", str(bench.incidents))
+            bench.lab("hands", "start", "--incidents", str(bench.incidents), "--script", str(PEOPLE))
             size = int(bench.on_database("psql -X -qAtc \"select pg_database_size('his')\" his", "postgres")[1].split()[-1])
             names = ("pgbackrest restore (raw)", "server start and replay (raw)", "cp -a of the data directory, and sync")
             parts = {name: Series(name) for name in names}
             whole = Series("our runbook, whole run")
+            # Proven while nothing is lost yet: the raw way back loses what the archive did not have, and our proof says so.
+            proven = proofs(bench, repeats)
             things = {
                 "barman recover (raw)": barman(bench),
                 "raw restore and start": raw_parts(bench, parts),
                 "our runbook, to the ward working": our_way(bench, whole),
             }
             ways = interleaved(things, repeats)
-            proven = proofs(bench, repeats)
         finally:
             bench.lab("down")
     ours, raw = ways["our runbook, to the ward working"], ways["raw restore and start"]
@@ -195,7 +198,7 @@ def measure(scale: str = SCALE, repeats: int = REPEATS) -> dict[str, Any]:
         "notes": [
             "Our runbook also checks, reads the whole backup and proves it before it touches the old state, and ends with a probe "
             "from the workstations; the raw restore and Barman do none of that, and Barman's figure is without the server's start. "
-            "The page cache is warm for all.",
+            "The page cache is warm for all, and the two people who approve do so at once.",
             "Verification: " + ", ".join(f"{name} {size / 1e6 / one.median:.0f} MB/s" for name, one in proven.items()) + ".",
         ],
     }
