@@ -40,7 +40,7 @@ def test_ssh_config_is_absolute_and_checks_host_keys(tmp_path: Path, monkeypatch
     assert text.count("Host ") == len(load().hosts)
     assert "StrictHostKeyChecking yes" in text
     assert f"UserKnownHostsFile {tmp_path}/known_hosts" in text
-    assert "nsenter --net=/run/netns/lab.t.control nc -F %h %p" in text
+    assert "nsenter --net=/run/netns/lab.t.control nc -F -w 5 %h %p" in text
 
 
 def test_keys_are_made_once_and_differ(tmp_path: Path) -> None:
