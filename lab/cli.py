@@ -70,11 +70,12 @@ def up(
     name: Name = None,
     scale: Annotated[str | None, typer.Option(help="How much the database holds: small, default, ...")] = None,
     disk: Annotated[list[str] | None, typer.Option(help="Another size for a disk: his-db:data=12G")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="A host that is not needed this time: lis-db, pacs")] = None,
 ) -> None:
     """Start the lab, or heal what is left of one."""
     sizes = {which: size for which, _, size in (entry.partition("=") for entry in disk or [])}
     lab = Lab.named(name)
-    hospital.up(lab, scale=scale, disk_sizes=sizes, say=say)
+    hospital.up(lab, scale=scale, disk_sizes=sizes, without=without or [], say=say)
     _show(lab)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,25 +25,36 @@ def changing(lab: Lab, wait_s: float = 0) -> AbstractContextManager[None]:
     return exclusive(lab.lock, f"A change of the lab {lab.name}", wait_s)
 
 
-def up(lab: Lab, *, scale: str | None = None, disk_sizes: Mapping[str, str] | None = None, say: Say = print) -> None:
-    """Bring the lab into being, or heal what is there: cables, disks, hosts. What hosts have on their disks is kept."""
+def up(
+    lab: Lab,
+    *,
+    scale: str | None = None,
+    disk_sizes: Mapping[str, str] | None = None,
+    without: Sequence[str] = (),
+    say: Say = print,
+) -> None:
+    """Bring the lab into being, or heal what is there: cables, disks, hosts. What hosts have on their disks is kept.
+
+    The hosts ``without`` are not part of it: what is only about one system need not boot the others.
+    """
     require_lab_machine()
     raise_limits(say)
     with changing(lab, 60):
         if lab.exists() and lab.read().get("phase") in (None, "removing"):
             _remove(lab)  # what is left of an `up` or a `down` that was killed
     entries = lab.read()
-    _refuse_other_shape(entries, scale, disk_sizes)
+    _refuse_other_shape(entries, scale, disk_sizes, without)
     base = _base(lab, entries, say)
     scale = entries.get("scale") or scale or "default"
-    needed = any(not cluster.furnished(lab, node) for node in load().with_role("database"))
+    without = entries.get("without") or list(without)
+    needed = any(not cluster.furnished(lab, node) for node in load(without=without).with_role("database"))
     seeded = cluster.ensure(base, scale, say) if needed else None
     with changing(lab, 60):
         require_space(lab.root, STATE_MEGABYTES, "The lab")
         sizes = entries.get("disk_sizes") or dict(disk_sizes or {})
-        topology = load(disk_sizes=sizes)
+        topology = load(disk_sizes=sizes, without=without)
         disks.share(lab.root)
-        lab.write(phase="making", scale=scale, disk_sizes=sizes, base=str(base))
+        lab.write(phase="making", scale=scale, disk_sizes=sizes, without=without, base=str(base))
         _make(lab, topology, base, seeded, say)
         lab.write(phase="up", up_at=time.time())
 
@@ -62,10 +73,13 @@ def _base(lab: Lab, entries: Mapping[str, Any], say: Say) -> Path:
     return base
 
 
-def _refuse_other_shape(entries: Mapping[str, Any], scale: str | None, disk_sizes: Mapping[str, str] | None) -> None:
+def _refuse_other_shape(
+    entries: Mapping[str, Any], scale: str | None, disk_sizes: Mapping[str, str] | None, without: Sequence[str]
+) -> None:
     if not entries:
         return
-    for what, wanted, present in (("scale", scale, entries.get("scale")), ("disk sizes", disk_sizes, entries.get("disk_sizes"))):
+    asked = {"scale": scale, "disk sizes": disk_sizes, "hosts left out": list(without)}
+    for (what, wanted), present in zip(asked.items(), (entries.get(key) for key in ("scale", "disk_sizes", "without")), strict=True):
         if wanted and present is not None and wanted != present:
             raise LabError(f"The lab exists with other {what}: {present}.", "Take it down first: lab down")
 

@@ -134,7 +134,8 @@ class Lab:
 
     def topology(self) -> Topology:
         """Return the topology with which it was made."""
-        return topologies.load(disk_sizes=self.read().get("disk_sizes") or {})
+        entries = self.read()
+        return topologies.load(disk_sizes=entries.get("disk_sizes") or {}, without=entries.get("without") or ())
 
     def require(self) -> dict[str, Any]:
         """Return the ledger of a lab that is up, or say how to start it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,9 +120,17 @@ class Topology:
         return self.cables[name]
 
 
-def load(path: Path = DEFAULT, disk_sizes: Mapping[str, str] | None = None) -> Topology:
-    """Read and check a topology; ``disk_sizes`` ({"his-db:data": "12G"}) overrides sizes."""
-    return parse(yaml.safe_load(path.read_text(encoding="utf-8")), disk_sizes)
+def load(path: Path = DEFAULT, disk_sizes: Mapping[str, str] | None = None, without: Collection[str] = ()) -> Topology:
+    """Read and check a topology; ``disk_sizes`` ({"his-db:data": "12G"}) overrides sizes, the hosts ``without`` are left out."""
+    return parse(_lacking(yaml.safe_load(path.read_text(encoding="utf-8")), without), disk_sizes)
+
+
+def _lacking(data: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
+    if unknown := sorted(set(without) - set(data["hosts"])):
+        raise LabError(f"There is no host {', '.join(unknown)} in the lab.", f"Hosts: {', '.join(data['hosts'])}.")
+    hosts = {name: entry for name, entry in data["hosts"].items() if name not in without}
+    cables = [entry for entry in data["cables"] if not {end.split(":")[0] for end in entry["ends"]} & set(without)]
+    return {**data, "hosts": hosts, "cables": cables}
 
 
 def parse(data: Mapping[str, Any], disk_sizes: Mapping[str, str] | None = None) -> Topology:

@@ -90,7 +90,7 @@ class Rig:
     def up(self) -> None:
         """Boot, protect, and let people work and answer."""
         self.incidents.mkdir(parents=True, exist_ok=True)
-        self.call("lab", "up", "--scale", "small")
+        self.call("lab", "up", "--scale", "small", "--without", "lis-db", "--without", "pacs")
         self.call("recovery", "run", "database_backup_setup")
         for repository in ("local", "offsite"):
             self.call("recovery", "run", "database_backup", "-e", f"repository={repository}")

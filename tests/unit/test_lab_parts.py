@@ -167,3 +167,14 @@ def test_a_second_holder_is_told_who_is_at_work(tmp_path: Path) -> None:
 def test_torn_json_counts_as_none(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"phase": "u', encoding="ascii")
     assert read_json(tmp_path / "x.json") is None
+
+
+def test_a_host_left_out_takes_its_cables_with_it() -> None:
+    whole, smaller = load(), load(without=["pacs"])
+    assert set(whole.hosts) - set(smaller.hosts) == {"pacs"}
+    assert set(whole.cables) - set(smaller.cables) == {"pacs"}
+
+
+def test_a_host_that_is_not_there_cannot_be_left_out() -> None:
+    with pytest.raises(LabError, match="no host ghost"):
+        load(without=["ghost"])
