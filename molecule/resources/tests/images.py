@@ -33,12 +33,13 @@ def echo() -> bool:
     return bool(host("ward-1").run("echoscu -to 5 -ta 5 -td 5 -aet WARD-1 -aec PACS 10.20.10.15 104").rc == 0)
 
 
-def find(name: str) -> list[str]:
+def find(name: str, study: str = "") -> list[str]:
     """Return the patients' names that C-FIND at the ward answers with; findscu itself exits 0 when it is refused."""
     command = (
-        "LC_ALL=C.UTF-8 findscu -aet WARD-1 -aec PACS -S -k 0008,0052=STUDY -k '0008,0005=ISO_IR 192' -k 0010,0010=%s 10.20.10.15 104 2>&1"
+        "LC_ALL=C.UTF-8 findscu -aet WARD-1 -aec PACS -S -k 0008,0052=STUDY -k '0008,0005=ISO_IR 192' -k 0010,0010=%s -k 0020,000d=%s "
+        "10.20.10.15 104 2>&1"
     )
-    lines = str(host("ward-1").run(command, name).stdout).splitlines()
+    lines = str(host("ward-1").run(command, name, study).stdout).splitlines()
     return [line.split("[", 1)[1].split("]", 1)[0].strip(" \0") for line in lines if "(0010,0010)" in line]
 
 

@@ -19,7 +19,9 @@ def test_patients_are_found_by_their_chinese_names() -> None:
     assert all(not name.isascii() for name in names)
     assert names[0] in find(names[0])
     assert find("无名^氏") == []
-    remember("names", names)
+    # The first dozen was stored before the first backups; who came later may be lost, and is counted.
+    first = dict.fromkeys(row["study"] for row in log()[:12])
+    remember("names", [name for study in first for name in find("", study)])
 
 
 def test_index_and_files_agree() -> None:
