@@ -14,7 +14,7 @@ description:
   - A backup counts only if its catalogue, each of its files and the write-ahead log up to the target are there. The contents of
     the files are compared by checksum later, while they are read into a staging directory.
   - Clauses RCV-1, BKP-2 and BKP-11 of the plan.
-extends_documentation_fragment: database
+extends_documentation_fragment: [database, overriding]
 options:
   source:
     description: Where the backup is taken from; V(best) compares all and says why it chose.
@@ -52,15 +52,6 @@ options:
     description: Seconds after which a repository that says nothing any more counts as lost.
     type: int
     default: 15
-  override:
-    description: Codes of findings that a named person accepts.
-    type: list
-    elements: str
-    default: []
-  override_by:
-    description: Who accepts them. Without a name nothing is accepted.
-    type: str
-    default: ""
 attributes:
   check_mode:
     support: full
@@ -120,7 +111,6 @@ steps:
   elements: dict
 """
 
-from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options
@@ -128,7 +118,7 @@ from ansible.module_utils.recovery.database.assess import Asked, assess, assess_
 from ansible.module_utils.recovery.database.mariadb import engine as mariadb
 from ansible.module_utils.recovery.database.shell import now
 from ansible.module_utils.recovery.database.target import TargetError, parse
-from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, rehearsed, settle
 
 
 def main() -> None:
@@ -144,8 +134,7 @@ def main() -> None:
             "planned_rpo": {"type": "float", "default": 0},
             "time_zone": {"type": "str", "default": ""},
             "stall_timeout": {"type": "int", "default": 15},
-            "override": {"type": "list", "elements": "str", "default": []},
-            "override_by": {"type": "str", "default": ""},
+            **OVERRIDE_ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -181,11 +170,7 @@ def main() -> None:
         asked = Asked(given["heartbeat"] or None, rpo, given["planned_rpo"] or None, given["time_zone"])
         assessment = assess(cluster, repositories, options.tails(given["repositories"]), given["source"], target, asked)
     if module.check_mode:
-        # A rehearsal replaces nothing, so a living server is no reason to stop it; the warning says what a real run would do.
-        assessment.findings = [
-            replace(f, severity="warning", message=f"{f.message} A real run would be refused.") if f.code == "server-healthy" else f
-            for f in assessment.findings
-        ]
+        assessment.findings = rehearsed(assessment.findings)
     blocking, overridden = settle(assessment.findings, given["override"], given["override_by"])
     result = {
         "changed": False,

@@ -10,6 +10,7 @@ description:
   - One call does the whole of a verb and returns its procedure as named steps; see the role C(database_backup).
   - Runs on the host that keeps a repository (the database host, the off-site server) or that reads one (a drill host).
 author: Hospital Recovery
+extends_documentation_fragment: overriding
 options:
   verb:
     description:
@@ -61,15 +62,6 @@ options:
     type: str
     choices: [full, diff, incr]
     default: full
-  override:
-    description: Codes of overridable findings that are accepted.
-    type: list
-    elements: str
-    default: []
-  override_by:
-    description: Who accepts them.
-    type: str
-    default: ''
 attributes:
   check_mode:
     support: full
@@ -132,7 +124,7 @@ from ansible.module_utils.recovery.database import (
 )
 from ansible.module_utils.recovery.database.mariadb import engine as mariadb
 from ansible.module_utils.recovery.database.mariadb import place as mariadb_place
-from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, settle
 
 ARGUMENTS = {
     "verb": {
@@ -149,8 +141,7 @@ ARGUMENTS = {
     "out_of_reach": {"type": "list", "elements": "str", "default": []},
     "repository": {"type": "str", "choices": ["", "local", "offsite", "removable"], "default": ""},
     "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "full"},
-    "override": {"type": "list", "elements": "str", "default": []},
-    "override_by": {"type": "str", "default": ""},
+    **OVERRIDE_ARGUMENTS,
 }
 
 # The programs that a timer and a forced command need are the very ones that this call runs; they travel with it.

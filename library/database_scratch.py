@@ -15,7 +15,7 @@ description:
   - The repository is only read. A repository on the database server is read through that server's reading door, unless its disk
     is mounted on this host.
   - V(run) can be killed at any moment; the same call then continues. Clause RCV-5 of the plan.
-extends_documentation_fragment: database
+extends_documentation_fragment: [database, overriding]
 options:
   verb:
     description: The step.
@@ -81,15 +81,6 @@ options:
     description: How many processes read the backup. 0 means one for each processor.
     type: int
     default: 0
-  override:
-    description: Codes of findings that a named person accepts.
-    type: list
-    elements: str
-    default: []
-  override_by:
-    description: Who accepts them. Without a name nothing is accepted.
-    type: str
-    default: ""
 attributes:
   check_mode:
     support: full
@@ -163,7 +154,7 @@ from ansible.module_utils.recovery.database import options, scratch, scratch_che
 from ansible.module_utils.recovery.database.errors import RestoreError
 from ansible.module_utils.recovery.database.shell import CommandError, Procedure, now
 from ansible.module_utils.recovery.database.target import parse
-from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, settle
 
 
 def opened(given: dict[str, Any], cluster: scratch.ScratchCluster, names: list[str] | None) -> dict[str, Any]:
@@ -307,8 +298,7 @@ def main() -> None:
             "request": {"type": "dict", "default": {}},
             "run_id": {"type": "str", "default": ""},
             "jobs": {"type": "int", "default": 0},
-            "override": {"type": "list", "elements": "str", "default": []},
-            "override_by": {"type": "str", "default": ""},
+            **OVERRIDE_ARGUMENTS,
         },
         required_if=[("verb", "run", ("decision", "request"))],
         supports_check_mode=True,

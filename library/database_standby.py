@@ -17,6 +17,7 @@ description:
   - V(review) counts what the old server alone holds. V(rejoin) keeps that as evidence, rewinds the server, or copies it anew with the old
     directory set aside, and lets it follow.
   - Every verb can be repeated. Clause BKP-5 of the plan.
+extends_documentation_fragment: overriding
 options:
   cluster:
     description: The database cluster, as the inventory's C(database_cluster) describes it.
@@ -101,15 +102,6 @@ options:
     description: Where the old server was closed in good order; V(promote) refuses a standby that has not got as far.
     type: str
     default: ""
-  override:
-    description: Codes of findings that a named person accepts.
-    type: list
-    elements: str
-    default: []
-  override_by:
-    description: Who accepts them.
-    type: str
-    default: ""
 attributes:
   check_mode:
     support: full
@@ -166,7 +158,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database.errors import RestoreError
 from ansible.module_utils.recovery.database.shell import CommandError
 from ansible.module_utils.recovery.database.standby_verbs import Call
-from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, settle
 
 VERBS = ["look", "reach", "prepare", "assess", "build", "watch", "weigh", "leave", "promote", "sole", "review", "rejoin"]
 LOOKING = ("look", "reach", "assess", "watch", "weigh", "review")
@@ -196,8 +188,7 @@ def main() -> None:
             "service_address": {"type": "dict", "default": {}},
             "slots": {"type": "list", "elements": "str", "default": []},
             "complete_to": {"type": "str", "default": ""},
-            "override": {"type": "list", "elements": "str", "default": []},
-            "override_by": {"type": "str", "default": ""},
+            **OVERRIDE_ARGUMENTS,
         },
         supports_check_mode=True,
     )

@@ -12,6 +12,7 @@ description:
   - Examines the archive that would be replaced and every repository that may be used, and returns the plan of action that people
     approve, together with everything that speaks against it. Repositories are read and their blocks compared with their checksums.
   - Clauses RCV-1, BKP-2 and BKP-11 of the plan.
+extends_documentation_fragment: overriding
 options:
   archive:
     description: The archive, as the inventory's C(pacs_archive) describes it.
@@ -42,15 +43,6 @@ options:
     description: How much of a repository is read and compared, in restic's words, such as V(100%) or V(10%).
     type: str
     default: 100%
-  override:
-    description: Codes of findings that a named person accepts.
-    type: list
-    elements: str
-    default: []
-  override_by:
-    description: Who accepts them. Without a name nothing is accepted.
-    type: str
-    default: ""
 attributes:
   check_mode:
     support: full
@@ -89,11 +81,10 @@ findings:
 """
 
 import re
-from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database.shell import now
-from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, rehearsed, settle
 from ansible.module_utils.recovery.pacs.archive import Archive
 from ansible.module_utils.recovery.pacs.assess import assess
 from ansible.module_utils.recovery.pacs.restic import Repository
@@ -110,8 +101,7 @@ def main() -> None:
             "source": {"type": "str", "choices": ["local", "offsite", "best"], "default": "best"},
             "target": {"type": "str", "default": "latest"},
             "read_data_subset": {"type": "str", "default": "100%"},
-            "override": {"type": "list", "elements": "str", "default": []},
-            "override_by": {"type": "str", "default": ""},
+            **OVERRIDE_ARGUMENTS,
         },
         supports_check_mode=True,
     )
@@ -132,11 +122,7 @@ def main() -> None:
         Archive.parse(given["archive"]), repositories, given["handover"], given["source"], given["target"], given["read_data_subset"]
     )
     if module.check_mode:
-        # A rehearsal replaces nothing, so a living archive is no reason to stop it; the warning says what a real run would do.
-        found.findings = [
-            replace(one, severity="warning", message=f"{one.message} A real run would be refused.") if one.code == "server-healthy" else one
-            for one in found.findings
-        ]
+        found.findings = rehearsed(found.findings)
     blocking, overridden = settle(found.findings, given["override"], given["override_by"])
     result = {
         "changed": False,

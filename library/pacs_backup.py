@@ -13,6 +13,7 @@ description:
     down first and the files are copied after it, because the archive writes an image's file before it enters it.
   - The off-site place fetches backups itself, over SFTP that can only read. The archive's host has no right there.
   - Clauses BKP-2 and BKP-11 of the plan.
+extends_documentation_fragment: overriding
 options:
   verb:
     description:
@@ -35,15 +36,6 @@ options:
     description: Contents of files that are never shown, by path.
     type: dict
     default: {}
-  override:
-    description: Codes of findings that a named person accepts.
-    type: list
-    elements: str
-    default: []
-  override_by:
-    description: Who accepts them. Without a name nothing is accepted.
-    type: str
-    default: ""
 attributes:
   check_mode:
     support: full
@@ -87,7 +79,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import backup_setup, cluster, errors, host_state, shell
-from ansible.module_utils.recovery.findings import Finding, refusal_text, settle
+from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, settle
 from ansible.module_utils.recovery.pacs import archive, backup, backup_command, restic
 
 CHANGING = ("prepare", "install", "start")
@@ -156,8 +148,7 @@ def main() -> None:
             "place": {"type": "dict", "required": True},
             "wanted": {"type": "dict", "default": {}},
             "secret_contents": {"type": "dict", "default": {}, "no_log": True},
-            "override": {"type": "list", "elements": "str", "default": []},
-            "override_by": {"type": "str", "default": ""},
+            **OVERRIDE_ARGUMENTS,
         },
         supports_check_mode=True,
     )

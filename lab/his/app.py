@@ -11,24 +11,21 @@ transaction may or may not have been committed. Run as ``python3 -m his.app`` (s
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
-import sys
 import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
 
 from .clinical import TRANSACTIONS, RequestError, read_visit, record
-from .pool import Database, DatabaseUnavailableError, Settings
+from .pool import Database, Settings
+from .web import DatabaseUnavailableError, Handler, Reply, Server, beat
 
 log = logging.getLogger("his")
-Reply = tuple[int, dict[str, Any]]
 
 
 class Service:
@@ -72,100 +69,31 @@ class Service:
                 return 200, {"ok": True, "committed": row is not None, "kind": row and row[0]}
         return 404, {"ok": False, "error": f"There is nothing at /{'/'.join(path)}."}
 
+    def refused(self, error: Exception) -> Reply:
+        """Say what an error of the request or of the database means to a client."""
+        if isinstance(error, RequestError):
+            return 400, {"ok": False, "error": str(error)}
+        if isinstance(error, (ValueError, TypeError, psycopg2.DataError, psycopg2.IntegrityError)):
+            return 400, {"ok": False, "error": f"The request does not fit the database: {str(error).strip()}"}
+        if isinstance(error, psycopg2.Error):
+            log.error("A request failed.", exc_info=error)
+            return 500, {"ok": False, "error": str(error).strip()}
+        raise error
 
-class Handler(BaseHTTPRequestHandler):
-    """One workstation's connection, kept open between requests."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 60
-    service: ClassVar[Service]
-
-    def do_POST(self) -> None:
-        """Carry out a clinical transaction."""
-        kind = self.path.strip("/")
-        try:
-            request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
-        except ValueError:
-            request = None
-        if kind not in TRANSACTIONS:
-            self._reply(404, {"ok": False, "error": f"There is no transaction {kind!r}: {', '.join(TRANSACTIONS)}."})
-        elif not isinstance(request, dict):
-            self._reply(400, {"ok": False, "error": "The request is not a JSON object."})
-        else:
-            self._answer(lambda: self.service.transact(kind, request))
-
-    def do_GET(self) -> None:
-        """Read."""
-        self._answer(lambda: self.service.read(self.path.strip("/").split("/")))
-
-    def _answer(self, work: Any) -> None:
-        try:
-            status, body = work()
-        except DatabaseUnavailableError as error:
-            status, body = 503, {"ok": False, "error": str(error)}
-        except RequestError as error:
-            status, body = 400, {"ok": False, "error": str(error)}
-        except (ValueError, TypeError, psycopg2.DataError, psycopg2.IntegrityError) as error:
-            status, body = 400, {"ok": False, "error": f"The request does not fit the database: {str(error).strip()}"}
-        except psycopg2.Error as error:
-            log.exception("A request failed: %s", self.path)
-            status, body = 500, {"ok": False, "error": str(error).strip()}
-        self._reply(status, body)
-
-    def _reply(self, status: int, body: dict[str, Any]) -> None:
-        content = json.dumps(body, ensure_ascii=False, default=str).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the journal free of a line for each request; the workstations keep that log."""
-
-
-class Server(ThreadingHTTPServer):
-    """A thread for each workstation connection."""
-
-    daemon_threads = True
-    request_queue_size = 128
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say in one line that a workstation went away; anything else with its trace."""
-        error = sys.exc_info()[1]
-        if isinstance(error, OSError):
-            log.info("A workstation's connection ended: %s (%s)", client_address[0], error)
-        else:
-            log.exception("A connection failed: %s", client_address[0])
-
-
-def beat(database: Database, source: str) -> None:
-    """Write a heartbeat row each second while the database is there: the finest measure of what a restore has lost."""
-    due = time.monotonic()
-    away_since: float | None = None
-    while True:
-        try:
-            with database.transaction() as cursor:
-                cursor.execute("insert into heartbeat (source) values (%s)", (source,))
-            if away_since is not None:
-                log.warning("The database is back on %s after %.1f s.", database.host, time.monotonic() - away_since)
-                away_since = None
-        except (DatabaseUnavailableError, psycopg2.Error) as error:
-            if away_since is None:
-                away_since = time.monotonic()
-                log.warning("The database is away: %s", error)
-        due = max(due + 1.0, time.monotonic())
-        time.sleep(max(0.0, due - time.monotonic()))
+    def beat(self, source: str) -> None:
+        """Write one heartbeat row."""
+        with self.database.transaction() as cursor:
+            cursor.execute("insert into heartbeat (source) values (%s)", (source,))
 
 
 def main() -> None:
     """Serve until stopped."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     settings = Settings.from_environment()
-    database = Database(settings)
-    Handler.service = Service(database)
-    threading.Thread(target=beat, args=(database, socket.gethostname()), name="heartbeat", daemon=True).start()
+    service = Service(Database(settings))
+    Handler.service, Handler.transactions = service, TRANSACTIONS
+    failures = (DatabaseUnavailableError, psycopg2.Error)
+    threading.Thread(target=beat, args=(partial(service.beat, socket.gethostname()), failures), name="heartbeat", daemon=True).start()
     address = (os.environ.get("HIS_LISTEN", "10.20.10.12"), int(os.environ.get("HIS_PORT", "8080")))
     with Server(address, Handler) as server:
         log.info("The hospital information system listens on %s:%d; database: %s.", *address, ", ".join(settings.hosts))

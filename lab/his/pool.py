@@ -16,12 +16,10 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from .web import DatabaseUnavailableError
+
 LOOK_EVERY_S = 0.05
 """Pause between two looks for a lost database: bounds how late its return is noticed."""
-
-
-class DatabaseUnavailableError(Exception):
-    """The database cannot be used now; the transaction under way may or may not have been committed."""
 
 
 @dataclass(frozen=True)

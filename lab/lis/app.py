@@ -10,20 +10,18 @@ transaction may or may not have been committed. Run as ``python3 -m lis.app``.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import socket
 import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
-from lis.database import DatabaseUnavailableError, RefusedError, Sessions
+from his.web import DatabaseUnavailableError, Handler, Reply, Server, beat
+from lis.database import RefusedError, Sessions
 
 log = logging.getLogger("lis")
 PORT = 8081
-Reply = tuple[int, dict[str, Any]]
 
 SPECIMEN = """
 insert into specimen (mrn, kind, collected_at) values (concat('M', lpad(1 + {draw} % 5000, 8, '0')),
@@ -83,70 +81,24 @@ class Service:
                 return 200, {"ok": True, "tests": [{"id": int(i), "status": status, "value": value} for i, status, value in rows]}
         return 404, {"ok": False, "error": f"There is nothing at /{'/'.join(path)}."}
 
+    def refused(self, error: Exception) -> Reply:
+        """Every refusal of the database has been answered already: what is left is a flaw, and is logged as one."""
+        raise error
 
-class Handler(BaseHTTPRequestHandler):
-    """One workstation's connection, kept open between requests."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 60
-    service: ClassVar[Service]
-
-    def do_POST(self) -> None:
-        """Carry out a transaction."""
-        kind = self.path.strip("/")
-        try:
-            request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
-        except ValueError:
-            request = None
-        if kind not in TRANSACTIONS or not isinstance(request, dict):
-            self._reply(400, {"ok": False, "error": f"Say one of {', '.join(TRANSACTIONS)}, with a JSON object."})
-        else:
-            self._answer(lambda: self.service.transact(kind, request))
-
-    def do_GET(self) -> None:
-        """Read."""
-        self._answer(lambda: self.service.read(self.path.strip("/").split("/")))
-
-    def _answer(self, work: Any) -> None:
-        try:
-            status, body = work()
-        except DatabaseUnavailableError as error:
-            status, body = 503, {"ok": False, "error": str(error)}
-        self._reply(status, body)
-
-    def _reply(self, status: int, body: dict[str, Any]) -> None:
-        content = json.dumps(body, ensure_ascii=False).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep the journal free of a line for each request; the workstations keep that log."""
-
-
-def beat(service: Service, source: str) -> None:
-    """Write a heartbeat row each second while the database is there: the finest measure of what a restore has lost."""
-    due = time.monotonic()
-    while True:
-        try:
-            with service.sessions.session() as session:
-                session.ask(f"insert into heartbeat (source) values ('{source}');")  # noqa: S608 - this host's name
-        except (DatabaseUnavailableError, RefusedError) as error:
-            log.warning("No heartbeat was written: %s", error)
-        due = max(due + 1.0, time.monotonic())
-        time.sleep(max(0.0, due - time.monotonic()))
+    def beat(self, source: str) -> None:
+        """Write one heartbeat row."""
+        with self.sessions.session() as session:
+            session.ask(f"insert into heartbeat (source) values ('{source}');")  # noqa: S608 - this host's name
 
 
 def main() -> None:
     """Serve until stopped."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    Handler.service = Service()
-    threading.Thread(target=beat, args=(Handler.service, socket.gethostname()), name="heartbeat", daemon=True).start()
-    ThreadingHTTPServer.daemon_threads = True
-    with ThreadingHTTPServer(("", PORT), Handler) as server:
+    service = Service()
+    Handler.service, Handler.transactions = service, TRANSACTIONS
+    failures = (DatabaseUnavailableError, RefusedError)
+    threading.Thread(target=beat, args=(partial(service.beat, socket.gethostname()), failures), name="heartbeat", daemon=True).start()
+    with Server(("", PORT), Handler) as server:
         log.info("The laboratory information system listens on port %d.", PORT)
         server.serve_forever()
 

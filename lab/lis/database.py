@@ -12,13 +12,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from his.web import DatabaseUnavailableError
+
 COMMAND = ("mariadb", "--batch", "--skip-column-names", "--unbuffered", "--connect-timeout=1", "lis")
 ANSWER_S = 3.0
 END = "--committed--"
-
-
-class DatabaseUnavailableError(Exception):
-    """The database cannot be used now; the transaction under way may or may not have been committed."""
 
 
 class RefusedError(Exception):

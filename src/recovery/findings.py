@@ -7,10 +7,15 @@ named person accepts it; ``warning`` and ``info`` are shown and journalled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 SEVERITIES = ("info", "warning", "overridable", "stop")
+# The options by which a module is told what a named person accepts.
+OVERRIDE_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "override": {"type": "list", "elements": "str", "default": []},
+    "override_by": {"type": "str", "default": ""},
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ def settle(findings: Iterable[Finding], override: Sequence[str] = (), override_b
         elif finding.severity in ("overridable", "stop"):
             blocking.append(finding)
     return blocking, overridden
+
+
+def rehearsed(findings: Iterable[Finding], code: str = "server-healthy") -> list[Finding]:
+    """Return findings as a rehearsal tells them: it replaces nothing, so what lives is no reason to stop; a real run's refusal is said."""
+    return [replace(f, severity="warning", message=f"{f.message} A real run would be refused.") if f.code == code else f for f in findings]
 
 
 def refusal_text(blocking: Sequence[Finding]) -> str:

@@ -109,12 +109,11 @@ def examine(repository: Repository, cluster: Cluster, target: Target, tail: str 
     return candidate
 
 
-def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
-    """What speaks against replacing the cluster on this host."""
-    findings: list[Finding] = []
+def examine_state(cluster: Cluster, state: Health) -> list[Finding]:
+    """What the server itself says against being replaced; the same words whatever its engine."""
     if state.serving:
         age = "" if state.last_commit_age_s is None else f"; its last row is {span(state.last_commit_age_s)} old"
-        findings.append(
+        return [
             Finding(
                 "server-healthy",
                 "overridable",
@@ -122,13 +121,37 @@ def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
                 why="A restore would replace living data with a backup.",
                 remedy="To prove a backup without touching it: recovery run database_verify.",
             )
+        ]
+    if state.checksum_failures:
+        return [Finding("server-damaged", "info", f"The server runs and reports {state.checksum_failures} damaged page(s).")]
+    if not state.intact:
+        return [Finding("server-damaged", "info", "The data directory is gone or incomplete.")]
+    return [Finding("server-down", "info", f"The server does not serve: {state.said or 'not writable'}.")]
+
+
+def examine_space(cluster: Cluster, size: int) -> list[Finding]:
+    """Whether a backup of ``size`` bytes fits beside the old cluster; what is staged already counts as room."""
+    free, needed = free_bytes(cluster.data.parent), size * SPACE_MARGIN
+    staged = sum(f.stat().st_size for f in cluster.staging.rglob("*") if f.is_file()) if cluster.staging.is_dir() else 0
+    if not size or free + staged >= needed:
+        return []
+    kept = ", ".join(path.name for path in cluster.kept_aside())
+    return [
+        Finding(
+            "disk-full",
+            "stop",
+            f"The restore needs {needed / 2**30:.2f} GiB beside the old cluster; {free / 2**30:.2f} GiB are free "
+            f"on the file system of {cluster.data.parent}.",
+            why="The old cluster is kept until a person releases it, so both must fit.",
+            remedy="Free space there" + (f" (recovery release deletes {kept})" if kept else "") + ", or enlarge the disk.",
+            alternative="Restore on another host: -e host=NAME.",
         )
-    elif state.checksum_failures:
-        findings.append(Finding("server-damaged", "info", f"The server runs and reports {state.checksum_failures} damaged page(s)."))
-    elif not state.intact:
-        findings.append(Finding("server-damaged", "info", "The data directory is gone or incomplete."))
-    else:
-        findings.append(Finding("server-down", "info", f"The server does not serve: {state.said or 'not writable'}."))
+    ]
+
+
+def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
+    """What speaks against replacing the cluster on this host."""
+    findings = examine_state(cluster, state)
     if not (cluster.binaries / "postgres").exists():
         findings.append(
             Finding(
@@ -147,23 +170,7 @@ def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
                 remedy="Run `recovery run database_backup_setup` for it, or name another host: -e host=NAME.",
             )
         )
-    free = free_bytes(cluster.data.parent)
-    staged = sum(f.stat().st_size for f in cluster.staging.rglob("*") if f.is_file()) if cluster.staging.is_dir() else 0
-    if size and free + staged < size * SPACE_MARGIN:
-        findings.append(
-            Finding(
-                "disk-full",
-                "stop",
-                f"The restore needs {size * SPACE_MARGIN / 2**30:.2f} GiB beside the old cluster; {free / 2**30:.2f} GiB are free "
-                f"on the file system of {cluster.data.parent}.",
-                why="The old cluster is kept until a person releases it, so both must fit.",
-                remedy="Free space there"
-                + (" (recovery release deletes " + ", ".join(p.name for p in cluster.kept_aside()) + ")" if cluster.kept_aside() else "")
-                + ", or enlarge the disk.",
-                alternative="Restore on another host: -e host=NAME.",
-            )
-        )
-    return findings
+    return findings + examine_space(cluster, size)
 
 
 def assess_server(cluster: Cluster, heartbeat: dict[str, str] | None = None) -> Assessment:

@@ -29,15 +29,15 @@ def run_id(values: Mapping[str, Any]) -> str:
     return str((values.get("decision") or {}).get("run", ""))
 
 
-def cluster(values: Mapping[str, Any]) -> Cluster:
-    """Read the inventory's description of a cluster (``database_cluster``)."""
+def cluster(values: Mapping[str, Any], port: int = 5432) -> Cluster:
+    """Read the inventory's description of a cluster (``database_cluster``); ``port`` is the engine's own."""
     return Cluster(
         name=str(values["name"]),
         version=str(values["version"]),
         data_directory=str(values["data_directory"]).rstrip("/"),
         config_directory=str(values["config_directory"]),
         service=str(values["service"]),
-        port=int(values.get("port", 5432)),
+        port=int(values.get("port", port)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -66,9 +67,9 @@ class FrameAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no ty
         _, arguments = self.validate_argument_spec(dict(self.ARGUMENTS))
         return result | self.act(RunContext(self.variables), {key: plain(value) for key, value in arguments.items()})
 
+    @abstractmethod
     def act(self, run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
         """Do the step and return what it adds to the task's result; ``arguments`` are plain data."""
-        raise NotImplementedError
 
     def variable(self, name: str, default: str = "") -> str:
         """Return a variable of the play, templated."""

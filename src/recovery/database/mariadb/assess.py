@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ...findings import Finding
-from ..assess import SPACE_MARGIN, Assessment
-from ..cluster import Cluster, Health, free_bytes, read_state
-from ..reach import clock, span
+from ..assess import Assessment, examine_space, examine_state
+from ..cluster import Cluster, Health, read_state
+from ..reach import clock
 from ..shell import CommandError, Procedure
 from . import binlog, server
 from .repository import FORMAT, Backup, Repository, Vault, newest_of
@@ -169,22 +169,7 @@ def _examine_log(found: Candidate, repository: Repository, backup: Backup, clust
 
 def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
     """What speaks against replacing the server on this host."""
-    findings: list[Finding] = []
-    if state.serving:
-        age = "" if state.last_commit_age_s is None else f"; its last row is {span(state.last_commit_age_s)} old"
-        findings.append(
-            Finding(
-                "server-healthy",
-                "overridable",
-                f"The server {cluster.name} is running and answers{age}.",
-                why="A restore would replace living data with a backup.",
-                remedy="To prove a backup without touching it: recovery run database_verify.",
-            )
-        )
-    elif not state.intact:
-        findings.append(Finding("server-damaged", "info", "The data directory is gone or incomplete."))
-    else:
-        findings.append(Finding("server-down", "info", f"The server does not serve: {state.said or 'not writable'}."))
+    findings = examine_state(cluster, state)
     installed = server.version()
     if installed != cluster.version:
         findings.append(
@@ -195,22 +180,7 @@ def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
                 remedy=f"Install MariaDB {cluster.version} on it, or name another host: -e host=NAME.",
             )
         )
-    free, needed = free_bytes(cluster.data.parent), size * SPACE_MARGIN
-    staged = sum(f.stat().st_size for f in cluster.staging.rglob("*") if f.is_file()) if cluster.staging.is_dir() else 0
-    if size and free + staged < needed:
-        kept = ", ".join(path.name for path in cluster.kept_aside())
-        findings.append(
-            Finding(
-                "disk-full",
-                "stop",
-                f"The restore needs {needed / 2**30:.2f} GiB beside the old cluster; {free / 2**30:.2f} GiB are free "
-                f"on the file system of {cluster.data.parent}.",
-                why="The old cluster is kept until a person releases it, so both must fit.",
-                remedy="Free space there" + (f" (recovery release deletes {kept})" if kept else "") + ", or enlarge the disk.",
-                alternative="Restore on another host: -e host=NAME.",
-            )
-        )
-    return findings
+    return findings + examine_space(cluster, size)
 
 
 def assess_server(cluster: Cluster, heartbeat: Mapping[str, str] | None = None) -> Assessment:

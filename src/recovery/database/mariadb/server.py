@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from .. import options
 from ..cluster import Cluster, Health, service_active
 from ..errors import RestoreError
 from ..shell import CommandError, Procedure, run
@@ -37,14 +38,7 @@ def socket_file(directory: str) -> str:
 
 def server(values: Mapping[str, Any]) -> Cluster:
     """Read the inventory's description of a server (``cluster`` of a system)."""
-    return Cluster(
-        name=str(values["name"]),
-        version=str(values["version"]),
-        data_directory=str(values["data_directory"]).rstrip("/"),
-        config_directory=str(values["config_directory"]),
-        service=str(values["service"]),
-        port=int(values.get("port", 3306)),
-    )
+    return options.cluster(values, port=3306)
 
 
 def client(socket: str, user: str = "root") -> list[str]:
