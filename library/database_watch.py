@@ -129,7 +129,7 @@ def judge(given: dict[str, Any], rehearsal: bool) -> dict[str, Any]:
     stops = [finding.message for finding in findings if finding.severity == "stop"]
     warnings = sum(finding.severity == "warning" for finding in findings)
     measured = {"days_until_full": {name: round(each) for name, each in days.items() if each is not None}, "warnings": warnings}
-    reason = " ".join(stops) or f"Nothing that must be done at once; {warnings} warnings. Checks before this one: {len(before)}."
+    reason = "\n".join(stops) or f"Nothing that must be done at once; {warnings} warnings. Checks before this one: {len(before)}."
     return {
         "changed": False,
         "findings": [finding.as_dict() for finding in findings],

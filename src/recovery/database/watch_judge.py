@@ -106,7 +106,8 @@ def _log(log: Mapping[str, Any]) -> list[Finding]:
         return [_finding("log-absent", "warning", text, "Errors would not be seen.", "Name it: database_check_log in the inventory.")]
     findings = []
     for kind, entry in log.get("grave", {}).items():
-        text = f"{entry['count']} times since the last check, the server's log says: {entry['example']}"
+        often = "Once" if entry["count"] == 1 else f"{entry['count']} times"
+        text = f"{often} since the last check, the server's log says: {entry['example']}"
         findings.append(_finding("log-grave", "stop", text, f"({kind[:60]}) Data, disk or memory are in danger.", VENDOR))
     errors = log.get("errors", {})
     if errors:

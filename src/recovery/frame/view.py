@@ -189,8 +189,8 @@ class View:
     def _loss(self, figures: Figures) -> None:
         measured = figures.measured
         parts: list[str] = []
-        if "lost_transactions" in measured:
-            of = measured.get("acknowledged_transactions")
+        of = measured.get("acknowledged_transactions")
+        if "lost_transactions" in measured and of != 0:  # of nothing, nothing can be lost
             parts.append(
                 f"{measured['lost_transactions']:,} " + (f"of {of:,} " if isinstance(of, int) else "") + "acknowledged transactions"
             )
