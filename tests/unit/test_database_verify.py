@@ -53,6 +53,14 @@ def test_a_thousand_failures_are_counted_and_not_all_told() -> None:
     assert ledger.verdict() == (FAIL, "row 0 (1000 failures in 1 checks)")
 
 
+def test_every_check_that_failed_is_told_on_a_line_of_its_own() -> None:
+    ledger = Ledger()
+    for code in ("page-checksums", "acknowledged-transactions"):
+        ledger.announce(code, f"About {code}")
+        ledger.failed(code, f"{code} are wrong.")
+    assert ledger.verdict() == (FAIL, "page-checksums are wrong.\nacknowledged-transactions are wrong. (2 failures in 2 checks)")
+
+
 def test_crc32c_is_castagnolis() -> None:
     assert crc32c(b"123456789") == 0xE3069283  # the check value that the polynomial's catalogue gives
 

@@ -210,8 +210,9 @@ def prove_acknowledged(connection: Any, request: Request, ledger: Ledger, measur
                 ACKNOWLEDGED,
                 f"{station}: {len(holes)} acknowledged transactions are missing in between (first: {shown});"
                 f" the newest present is {newest}.",
-                why="Later ones are there, so this is damage and not the end of the replay.",
+                why="Later ones are there, so this is damage, or an earlier restore or its rollback gave them up.",
                 remedy="Restore from another backup or repository.",
+                alternative="If they were given up, count from the end of that run: add -e since=TIME.",
             )
         elif gone and request.tail_loss == "fail":
             ledger.failed(

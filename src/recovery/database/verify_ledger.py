@@ -134,10 +134,11 @@ class Ledger:
         checks = self.checks
         failed = [check for check in checks if check.verdict == FAIL]
         if failed:
-            first = next(finding for finding in self.findings if finding.code == failed[0].code and finding.severity == "stop")
+            found = [finding for finding in self.findings if finding.severity == "stop"]
+            first = [next(finding.message for finding in found if finding.code == check.code) for check in failed]
             number = sum(check.failures for check in failed)
             more = f" ({number} failures in {len(failed)} checks)" if number > 1 else ""
-            return FAIL, first.message + more
+            return FAIL, "\n".join(first) + more
         unproven = [check for check in checks if check.verdict == COULD_NOT_VERIFY]
         if unproven:
             return COULD_NOT_VERIFY, "; ".join(_unproven(check) for check in unproven)

@@ -234,7 +234,8 @@ class Proof:
                     code,
                     f"{station}: {len(holes)} acknowledged transactions are missing in between (first: {shown}); "
                     f"the newest present is {newest}.",
-                    why="Later ones are there, so this is damage and not the end of the replay.",
+                    why="Later ones are there, so this is damage, or an earlier restore or its rollback gave them up.",
+                    alternative="If they were given up, count from the end of that run: add -e since=TIME.",
                     remedy="Restore from another backup or repository.",
                 )
             elif gone and self.request.tail_loss == "fail":
