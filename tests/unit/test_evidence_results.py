@@ -81,6 +81,7 @@ def test_a_loop_is_one_event_and_its_items_speak() -> None:
         {"item": "label", "result": "skipped"},
         {"result": "ok", "censored": True},
     ]
+    assert got[0].data["msg"] == "broke"
 
 
 def test_differences_and_large_results_are_attached() -> None:

@@ -45,6 +45,9 @@ def entries(task: Task, result: Mapping[str, Any]) -> list[Entry]:
     data |= _kept(result)
     if items:
         data["items"] = [_item(item) for item in items]
+        # What the loop says of itself, "One or more items failed", helps nobody: what its items say does, each once.
+        if broken := dict.fromkeys(item["msg"] for item in data["items"] if item.get("msg")):
+            data["msg"] = _short("\n".join(broken))
     attach = list(_diffs(result, items))
     whole = {key: value for key, value in result.items() if key not in _NOISE and not key.startswith("_ansible")}
     if items:
