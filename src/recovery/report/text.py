@@ -14,14 +14,22 @@ import yaml
 from .incident import ReportError, parse_time
 
 LANGUAGES = ("zh", "en")
-CATALOGUE = Path(__file__).with_name("strings.yml")
+CATALOGUE = Path(__file__).with_name("strings")
 
 
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
-    """Return every sentence of the report: key -> language -> text."""
-    loaded = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
-    return {str(key): {str(lang): str(text) for lang, text in texts.items()} for key, texts in loaded.items()}
+    """Return every sentence of the report, from one file for each part of it: key -> language -> text.
+
+    ``{names}`` in a sentence are filled in; a key that stands twice is an error.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for path in sorted(CATALOGUE.glob("*.yml")):
+        for key, texts in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            if key in found:
+                raise ReportError(f"The sentence {key} stands twice, the second time in {path}. Delete one of them.")
+            found[str(key)] = {str(lang): str(text) for lang, text in texts.items()}
+    return found
 
 
 def zone(name: str) -> tzinfo:
