@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.project import short, tracked
+from support.project import PROJECT, short, tracked
 
 LONGEST = 400
 CODE = {".py", ".yml", ".sh", ".j2", ".sql", ".js", ".css", ".html"}
