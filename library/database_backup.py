@@ -103,7 +103,6 @@ public_key:
   type: str
 """
 
-import sys
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -117,13 +116,11 @@ from ansible.module_utils.recovery.database import (
     gate,
     host_state,
     manifest,
-    measure,
-    pgbackrest,
     shell,
-    wal,
 )
 from ansible.module_utils.recovery.database.mariadb import engine as mariadb
 from ansible.module_utils.recovery.database.mariadb import place as mariadb_place
+from ansible.module_utils.recovery.database.sources import sources_of
 from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, settle
 
 ARGUMENTS = {
@@ -144,32 +141,6 @@ ARGUMENTS = {
     **OVERRIDE_ARGUMENTS,
 }
 
-# The programs that a timer and a forced command need are the very ones that this call runs; they travel with it.
-SHIPPED = (
-    backup,
-    backup_command,
-    backup_removable,
-    backup_server,
-    backup_state,
-    gate,
-    host_state,
-    manifest,
-    measure,
-    pgbackrest,
-    shell,
-    wal,
-)
-
-
-def sources() -> dict[str, str]:
-    """Return the source of every part of the package that the installed commands need, by its path in the package."""
-    found = {"recovery/__init__.py": '"""Hospital Recovery: the part that is installed on hosts that keep backups."""\n'}
-    for module in (sys.modules[Finding.__module__], sys.modules[shell.__package__], *SHIPPED):
-        name = module.__name__.split("module_utils.", 1)[-1].replace(".", "/")
-        text = module.__loader__.get_source(module.__name__)
-        found[f"{name}/__init__.py" if hasattr(module, "__path__") else f"{name}.py"] = text
-    return found
-
 
 def change(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) -> dict[str, Any]:
     """Carry out a verb that brings the host into a state."""
@@ -179,7 +150,7 @@ def change(module: AnsibleModule, place: backup.Place, given: dict[str, Any]) ->
     if given["verb"] == "prepare":
         result = backup_setup.prepare(host, wanted)
     elif given["verb"] == "install":
-        backup_setup.install(host, wanted, given["secret_contents"], sources())
+        backup_setup.install(host, wanted, given["secret_contents"], sources_of(backup_command, gate))
     elif given["verb"] == "start":
         result = backup_setup.start(host, place, wanted, (given["tail_account"], given["tail_password"]), given["slots"])
     else:

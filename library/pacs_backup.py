@@ -74,28 +74,15 @@ steps:
   elements: dict
 """
 
-import sys
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.recovery.database import backup_setup, cluster, errors, host_state, shell
-from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, settle
-from ansible.module_utils.recovery.pacs import archive, backup, backup_command, restic
+from ansible.module_utils.recovery.database import backup_setup, host_state, shell
+from ansible.module_utils.recovery.database.sources import sources_of
+from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, refusal_text, settle
+from ansible.module_utils.recovery.pacs import backup, backup_command
 
 CHANGING = ("prepare", "install", "start")
-# What the timers run is the very code of this call; it travels with it.
-SHIPPED = (shell, cluster, errors, archive, restic, backup, backup_command)
-
-
-def sources() -> dict[str, str]:
-    """Return the source of every part of the package that the installed command needs, by its path in the package."""
-    found = {"recovery/__init__.py": '"""Hospital Recovery: the part that is installed on hosts that keep backups."""\n'}
-    packages = [sys.modules[package] for package in (shell.__package__, archive.__package__)]
-    for module in (sys.modules[Finding.__module__], *packages, *SHIPPED):
-        name = module.__name__.split("module_utils.", 1)[-1].replace(".", "/")
-        text = module.__loader__.get_source(module.__name__)
-        found[f"{name}/__init__.py" if hasattr(module, "__path__") else f"{name}.py"] = text
-    return found
 
 
 def change(module: AnsibleModule, given: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +93,7 @@ def change(module: AnsibleModule, given: dict[str, Any]) -> dict[str, Any]:
     if given["verb"] == "prepare":
         result = backup_setup.prepare(host, wanted)
     elif given["verb"] == "install":
-        backup_setup.install(host, wanted, given["secret_contents"], sources())
+        backup_setup.install(host, wanted, given["secret_contents"], sources_of(backup_command))
     else:
         start(host, given)
     return {"findings": [], "changed": bool(host.changes), "diff": host.diff, **host.procedure.as_dict(), **result}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -11,36 +10,19 @@ from ...findings import Finding
 from ..assess import Assessment
 from ..host_state import HostState
 from ..shell import Procedure, now
+from ..sources import sources_of
 from . import assess as assessing
-from . import backup, binlog, command, measure, place, repository, restore, server, setup, shipping, state, target, vault
+from . import backup, command, place, repository, restore, server, setup, state, target, vault
 from .place import Place
 from .restore import MariadbRestore
 
 ENGINE = "mariadb"
 OWN_VERBS = ("stage", "abandon", "rollback")
-SHIPPED = (backup, binlog, command, measure, place, repository, server, shipping, state, vault)
-# Parts of the first engine that these build on.
-SHARED = ("backup", "backup_setup", "backup_server", "backup_state", "backup_removable", "cluster", "errors", "host_state", "manifest")
-SHARED_TOO = ("measure", "pgbackrest", "shell", "wal", "target")
 
 
 def is_mariadb(cluster: Mapping[str, Any]) -> bool:
     """Tell whether a cluster of the inventory is of this engine."""
     return cluster.get("engine") == ENGINE
-
-
-def sources() -> dict[str, str]:
-    """Return the source of every part of the package that the installed command needs, by its path in the package."""
-    found = {"recovery/__init__.py": '"""Hospital Recovery: the part that is installed on hosts that keep backups."""\n'}
-    base = __name__.rpartition(".mariadb.")[0]
-    names = [Finding.__module__, base, f"{base}.mariadb", *(module.__name__ for module in SHIPPED)]
-    names += [f"{base}.{name}" for name in (*SHARED, *SHARED_TOO) if f"{base}.{name}" in sys.modules]
-    for full in names:
-        module = sys.modules[full]
-        loader: Any = module.__loader__
-        name = full.split("module_utils.", 1)[-1].replace(".", "/")
-        found[f"{name}/__init__.py" if hasattr(module, "__path__") else f"{name}.py"] = loader.get_source(full)
-    return found
 
 
 # ---- database_backup ------------------------------------------------------------------------------------------------------------
@@ -53,7 +35,7 @@ def change(given: Mapping[str, Any], check: bool) -> dict[str, Any]:
     if given["verb"] == "prepare":
         result = setup.prepare(host, where)
     elif given["verb"] == "install":
-        setup.install(host, where, given["place"], given["wanted"], given["secret_contents"], sources())
+        setup.install(host, where, given["place"], given["wanted"], given["secret_contents"], sources_of(command))
     elif given["verb"] == "start":
         setup.start(host, where)
     else:
