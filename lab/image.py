@@ -18,6 +18,7 @@ PACKAGES = (
     "systemd-sysv", "dbus", "openssh-server", "sudo", "python3", "python3-psycopg2", "iproute2", "iputils-ping", "nftables",
     "ethtool", "netcat-openbsd", "rsync", "procps", "ca-certificates", "locales", "postgresql-15", "pgbackrest",
     "mariadb-server", "mariadb-backup", "orthanc", "orthanc-postgresql", "dcmtk", "restic", "barman", "barman-cli",
+    "openvswitch-switch", "lldpd", "python3-asyncssh", "python3-yaml",
 )  # fmt: skip
 # What a host of the hospital is not: it has no console to log in at, no package updates, no default database.
 MASKED = (
@@ -26,11 +27,11 @@ MASKED = (
     "systemd-resolved.service", "systemd-timesyncd.service", "systemd-logind.service", "barman.timer", "cron.service",
 )  # fmt: skip
 # Installed everywhere, at work only where a host's role enables them.
-DISABLED = ("mariadb.service", "orthanc.service")
+DISABLED = ("mariadb.service", "orthanc.service", "openvswitch-switch.service", "lldpd.service")
 REMOVED = ("etc/resolv.conf", "etc/hostname", "etc/machine-id", "var/lib/dbus/machine-id", "usr/sbin/policy-rc.d")
 DEFAULT_CLUSTER = ("etc/postgresql/15", "var/lib/postgresql/15")  # the package makes one where it can
 SSHD = "PasswordAuthentication no\nPermitRootLogin no\nUseDNS no\nAllowUsers recovery\nHostKey /etc/ssh/ssh_host_ed25519_key\n"
-RECIPE_VERSION = 6
+RECIPE_VERSION = 7
 BUILD_MEGABYTES = 3500
 Say = Callable[[str], None]
 
