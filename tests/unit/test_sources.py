@@ -32,5 +32,9 @@ def test_an_installed_command_starts_from_its_own_files_alone(module: ModuleType
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_what_is_imported_late_is_installed_too() -> None:
+    assert "recovery/database/measure.py" in sources_of(backup_command)
+
+
 def test_what_nobody_needs_is_not_installed() -> None:
     assert "recovery/database/restore.py" not in sources_of(backup_command, gate)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+ROOT = __name__.rpartition(".database.")[0]
 TOP = '"""Hospital Recovery: the part that is installed on hosts that keep backups."""\n'
 
 
-def _source(module: ModuleType) -> str:
-    loader: Any = module.__loader__
-    return str(loader.get_source(module.__name__))
+def _spec(name: str) -> ModuleSpec | None:
+    """Find a module without running it: some are imported late, because only a database host has what they need."""
+    try:
+        return find_spec(name)
+    except ModuleNotFoundError:  # a name inside a module, not a module inside a package
+        return None
 
 
-def _imported(module: ModuleType) -> Iterator[str]:
-    """Yield the full names of what a module imports relatively, its own package among them."""
-    package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
+def _imported(spec: ModuleSpec, source: str) -> Iterator[str]:
+    """Yield the full names of what a module imports relatively, wherever in it; its own package first."""
+    package = spec.name if spec.submodule_search_locations is not None else spec.name.rpartition(".")[0]
     yield package
-    for node in ast.walk(ast.parse(_source(module))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package.split(".")
             base = base[: len(base) - node.level + 1] + ([node.module] if node.module else [])
@@ -33,15 +38,18 @@ def sources_of(*commands: ModuleType) -> dict[str, str]:
 
     The files are those of this very call, wherever it was loaded from: what a timer runs later is what was tested now.
     """
-    root = __name__.rpartition(".database.")[0]
-    found: dict[str, str] = {"recovery/__init__.py": TOP}
-    waiting, seen = list(commands), {root}
+    found = {"recovery/__init__.py": TOP}
+    waiting, seen = [command.__name__ for command in commands], {ROOT}
     while waiting:
-        module = waiting.pop()
-        if module.__name__ in seen:
+        name = waiting.pop()
+        if name in seen or not name.startswith(f"{ROOT}."):
             continue
-        seen.add(module.__name__)
-        path = module.__name__.replace(root, "recovery", 1).replace(".", "/")
-        found[f"{path}/__init__.py" if hasattr(module, "__path__") else f"{path}.py"] = _source(module)
-        waiting += [sys.modules[name] for name in _imported(module) if name.startswith(root + ".") and name in sys.modules]
+        seen.add(name)
+        if (spec := _spec(name)) is None:
+            continue
+        loader: Any = spec.loader
+        source = str(loader.get_source(name))
+        path = name.replace(ROOT, "recovery", 1).replace(".", "/")
+        found[f"{path}.py" if spec.submodule_search_locations is None else f"{path}/__init__.py"] = source
+        waiting += _imported(spec, source)
     return found
