@@ -1,0 +1,201 @@
+"""The plan of action for a switch that failed: spare, ports, cables, people, time, and what cannot be carried (RCV-3). Pure.
+
+The same facts always give the same decision, so that a run which continues an interrupted one finds its approval valid.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from recovery.network.cable_sheet import UNRANKED, Move
+from recovery.network.compare import View
+
+End = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Cable:
+    """One cable of the hospital's own record: its label, what it is made of, and the two ports that it joins (device, port)."""
+
+    label: str
+    media: str
+    ends: tuple[End, End]
+
+    def far(self, device: str) -> End:
+        """Return the end that is not at this device."""
+        return self.ends[1] if self.ends[0][0] == device else self.ends[0]
+
+    def near(self, device: str) -> End:
+        """Return the end at this device. Raises ValueError where it has none."""
+        for end in self.ends:
+            if end[0] == device:
+                return end
+        raise ValueError(f"cable {self.label} does not end at {device}")
+
+
+def at(cables: Iterable[Cable], device: str) -> list[Cable]:
+    """Return the cables that end at a device."""
+    return [cable for cable in cables if device in (cable.ends[0][0], cable.ends[1][0])]
+
+
+def behind(cables: Sequence[Cable], failed: str, anchor: str) -> set[str]:
+    """Return what cannot reach ``anchor`` any more while ``failed`` is dead: those who feel it."""
+    neighbours: dict[str, set[str]] = {}
+    for cable in cables:
+        one, other = cable.ends[0][0], cable.ends[1][0]
+        neighbours.setdefault(one, set()).add(other)
+        neighbours.setdefault(other, set()).add(one)
+
+    def reached(without: str) -> set[str]:
+        seen, waiting = {anchor}, deque([anchor])
+        while waiting:
+            for device in neighbours.get(waiting.popleft(), set()) - {without}:
+                if device not in seen:
+                    seen.add(device)
+                    waiting.append(device)
+        return seen
+
+    return reached("") - reached(failed) - {failed}
+
+
+@dataclass(frozen=True)
+class Area:
+    """Who works behind a cable, in the order of clinical priority."""
+
+    name: str
+    zh: str
+    en: str
+    rank: int
+    devices: frozenset[str] = frozenset()
+    vlans: frozenset[int] = frozenset()
+    workstations: tuple[str, ...] = ()
+
+
+def areas(told: Sequence[Mapping[str, Any]]) -> list[Area]:
+    """Read the inventory's priorities, the first being the most urgent."""
+    return [
+        Area(
+            str(one["area"]),
+            str(one["zh"]),
+            str(one["en"]),
+            rank,
+            frozenset(str(d) for d in one.get("devices") or ()),
+            frozenset(int(v) for v in one.get("vlans") or ()),
+            tuple(str(w) for w in one.get("workstations") or ()),
+        )
+        for rank, one in enumerate(told)
+    ]
+
+
+ELSEWHERE = Area("elsewhere", "其他", "elsewhere", UNRANKED)
+
+
+def area_of(known: Sequence[Area], far: str, vlans: Iterable[int]) -> Area:
+    """Return the most urgent area that a cable serves: by the device at its far end, else by the one VLAN that it carries."""
+    named = [area for area in known if far in area.devices]
+    carried = set(vlans)
+    if not named and len(carried) == 1:
+        named = [area for area in known if carried & area.vlans]
+    return min(named, key=lambda area: area.rank, default=ELSEWHERE)
+
+
+def moves(failed: str, cables: Sequence[Cable], before: View, ports: Mapping[str, str], known: Sequence[Area]) -> list[Move]:
+    """Return the cables to move, not yet numbered. A cable whose port has no place on the spare is left out: the checks say so."""
+    found = []
+    for cable in at(cables, failed):
+        _, port = cable.near(failed)
+        far, far_port = cable.far(failed)
+        if port not in ports:
+            continue
+        vlans = {before.access[port]} if port in before.access else set(before.trunks.get(port, ()))
+        area = area_of(known, far, vlans)
+        seen = before.neighbours.get(port)
+        addresses = sorted(f"{vlan}/{mac}" for (vlan, mac), learned in before.macs.items() if learned == port)
+        found.append(
+            Move(
+                cable=cable.label,
+                media=cable.media,
+                old_port=port,
+                new_port=ports[port],
+                far=far,
+                # What LLDP never heard there cannot be asked for: such a cable is known by its addresses.
+                far_port=(seen[1] if seen else far_port) if seen or not addresses else "",
+                area=area.name,
+                area_zh=area.zh,
+                area_en=area.en,
+                rank=area.rank,
+                # Behind another switch stand many hosts: it is known by itself, not by them.
+                addresses=() if seen else tuple(addresses[:8]),
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Change:
+    """What will be sent to the spare: lines by stage, how many ports and VLANs they touch, what leads back."""
+
+    lines: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
+    inverse: tuple[str, ...] = ()
+    not_carried: tuple[Mapping[str, Any], ...] = field(default=())
+    unknown: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+def digest(value: Any) -> str:
+    """Return the fingerprint of plain data or lines."""
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def expected_s(number: int, people: int, lines: int, times: Mapping[str, Any]) -> int:
+    """Return how long it should take from the approval on. ``times``: fence_s, move_s (a cable), line_s (a line), prove_s."""
+    rounds = -(-number // max(1, people))
+    total = float(times["fence_s"]) + lines * float(times["line_s"]) + rounds * float(times["move_s"]) + float(times["prove_s"])
+    return round(total)
+
+
+def decision(
+    *,
+    kind: str,
+    failed: Mapping[str, Any],
+    spare: Mapping[str, Any],
+    archived: Mapping[str, Any],
+    state: str,
+    ports: Mapping[str, str],
+    change: Change,
+    placed: Sequence[Move],
+    fence: Mapping[str, Any],
+    affected: Iterable[str],
+    times: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the plan of action that people approve. ``kind``: failover or failback."""
+    used = {move.old_port for move in placed}
+    people = sorted({move.who for move in placed})
+    return {
+        "kind": kind,
+        "failed": {key: failed.get(key, "") for key in ("name", "model", "serial", "software", "platform")},
+        "spare": {key: spare.get(key, "") for key in ("name", "model", "serial", "software", "platform")},
+        "state": state,
+        "archive": {key: archived.get(key, "") for key in ("fetched_at", "sha256", "commit")},
+        "port_map": {old: ports[old] for old in sorted(ports) if old in used},
+        "ports_mapped": len(ports),
+        "same_ports": all(old == new for old, new in ports.items()),
+        "not_carried": [dict(one) for one in change.not_carried],
+        "not_understood": [dict(one) for one in change.unknown],
+        "configuration": {
+            "lines": len(change.lines) + len(change.identity),
+            "sha256": digest([list(change.lines), list(change.identity)]),
+            "identity_last": list(change.identity),
+        },
+        "moves": [move.as_dict() for move in placed],
+        "people": {who: sum(1 for move in placed if move.who == who) for who in people},
+        "fence": dict(fence),
+        "affected": sorted(affected),
+        "expected_s": expected_s(len(placed), len(people), len(change.lines) + len(change.identity), times),
+        "way_back": f"{len(change.inverse)} lines that lead back are stored first; once it is repaired: recovery run switch_failback",
+    }
