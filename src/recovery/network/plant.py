@@ -8,7 +8,7 @@
       core-room: {zh: 核心机房, en: core machine room, keeper: {zh: 核心机房管理员, en: keeper of the core room},
                   switches: [core-a, core-s], panels: {odf-core: 96}}       # panel: how many positions it has
 
-``fibres.yml`` (every pair and every route on one line of its own, so that a change of the record is a change of that line)::
+``fibres.yml`` (pairs and routes are written in braces, so that a change of one is a change of its own line)::
 
     optics:                     # the weakest light that a sound one sends, the weakest and the strongest that it reads
       10GBASE-LR: {wavelength_nm: 1310, tx_min_dbm: -8.2, sensitivity_dbm: -14.4, overload_dbm: 0.5}
@@ -20,13 +20,13 @@
     segments:                   # what the network needs: a link, the optic that it is made for, and its own pair and ports
       core-a--srv-1: {optic: 10GBASE-LR, home: srv-1-e1, ends: ["core-a:10GE1/0/41", "srv-1:Ten-GigabitEthernet1/0/49"]}
     pairs:                      # strands: the first carries light from side a to side b, the second back
-      - {name: srv-1-e1, route: srv-east, strands: [1, 2], state: in-use, segment: core-a--srv-1, loss_db: [0.8, 0.9], tested: 2026-10-12,
-         ends: [...]}       # written on one line
+      - {name: srv-1-e1, route: srv-east, strands: [1, 2], state: in-use, segment: core-a--srv-1, loss_db: [0.8, 0.9], tested: 2026-10-12}
       - {name: srv-1-e2, route: srv-east, strands: [3, 4], state: spare, loss_db: [0.8, 0.8], tested: 2026-10-12}
 
 ``limits.reserve_db`` is kept of every budget for ageing and repairs, ``drift_db`` is how much a loss may grow between two tests before
-it is told, ``test_days`` how old a spare's test may be. ``state`` is ``in-use`` (with ``segment`` and ``ends``, side a first), ``spare``
-(with ``ends`` only where patch cords already join it to two free ports) or ``broken`` (``ends`` while it is still plugged). ``loss_db``
+it is told, ``test_days`` how old a spare's test may be. ``state`` is ``in-use`` (with ``segment``, and with
+``ends``, side a first, where they are not the segment's own), ``spare`` (with ``ends`` only where patch cords already join it to two
+free ports) or ``broken`` (``ends`` while it is still plugged). ``loss_db``
 is measured from side a to side b and back; ``null``: no light came through. A temporary cable is a route that has
 ``temporary: {laid: 2026-11-22, repair_by: 2026-12-06, incident: 2026-11-22-01}``.
 
@@ -251,7 +251,8 @@ def load(directory: Path) -> Plant:
 def _load(directory: Path) -> Plant:
     fibres = read(directory / "fibres.yml").mapping(["optics", "limits", "transceivers", "routes", "segments", "pairs"], [])
     limits = fibres["limits"].mapping(["reserve_db", "drift_db", "test_days"], [])
-    pairs = [_pair(field) for field in fibres["pairs"].items()]
+    segments = {name: _segment(name, field) for name, field in fibres["segments"].mapping().items()}
+    pairs = [_pair(field, segments) for field in fibres["pairs"].items()]
     doubles = [name for name, number in Counter(pair.name for pair in pairs).items() if number > 1]
     if doubles:
         raise PlantError([f"two pairs are called {name}" for name in doubles])
@@ -261,7 +262,7 @@ def _load(directory: Path) -> Plant:
         limits=Limits(limits["reserve_db"].number(), limits["drift_db"].number(), limits["test_days"].integer(1)),
         transceivers=dict(entry for field in fibres["transceivers"].items() for entry in _transceivers(field)),
         routes={name: _route(name, field) for name, field in fibres["routes"].mapping().items()},
-        segments={name: _segment(name, field) for name, field in fibres["segments"].mapping().items()},
+        segments=segments,
         pairs={pair.name: pair for pair in pairs},
         cables=tuple(_cable(field) for field in read(directory / "cables.yml").mapping(["cables"], [])["cables"].items()),
         areas={
@@ -314,21 +315,23 @@ def _segment(name: str, field: Field) -> Segment:
     return Segment(name, keys["optic"].text(), keys["home"].text(), _two(keys["ends"]))
 
 
-def _pair(field: Field) -> Pair:
+def _pair(field: Field, segments: Mapping[str, Segment]) -> Pair:
     keys = field.mapping(["name", "route", "strands", "state"], ["segment", "loss_db", "tested", "ends"])
     strands = [each.integer(1) for each in keys["strands"].items()]
     loss = [None if each.value is None else float(each.number()) for each in keys["loss_db"].items()] if "loss_db" in keys else [None, None]
     if len(strands) != 2 or len(loss) != 2:
         raise field.wrong("must have two strands, and a loss for each")
+    segment = keys["segment"].text() if "segment" in keys else ""
+    own: Ends = segments[segment].ends if segment in segments else ()
     return Pair(
         keys["name"].text(),
         keys["route"].text(),
         (strands[0], strands[1]),
         keys["state"].text(STATES),
-        keys["segment"].text() if "segment" in keys else "",
+        segment,
         (loss[0], loss[1]) if "loss_db" in keys else None,
         _date(keys["tested"]) if "tested" in keys else None,
-        _two(keys["ends"]) if "ends" in keys else (),
+        _two(keys["ends"]) if "ends" in keys else own,
     )
 
 
