@@ -167,12 +167,14 @@ def still(earlier: Mapping[str, int], later: Mapping[str, int], *, allowed: int 
 
 
 def dim(switch: str, light: Mapping[str, tuple[float | None, float | None]], ports: Iterable[str]) -> list[Deviation]:
-    """Return the optical ports among ``ports`` that receive less light than they need; one that tells no figure is not optical."""
+    """Return the optical ports among ``ports`` that receive less light than they need, or none; a port without a floor is not optical."""
     found = []
     for port in sorted(set(ports) & set(light)):
         received, lowest = light[port]
-        if received is not None and lowest is not None and received < lowest:
-            found.append(Deviation("light", f"{switch} {port}", f"at least {lowest:.1f} dBm", f"{received:.1f} dBm"))
+        if lowest is not None and (received is None or received < lowest):
+            found.append(
+                Deviation("light", f"{switch} {port}", f"at least {lowest:.1f} dBm", "dark" if received is None else f"{received:.1f} dBm")
+            )
     return found
 
 

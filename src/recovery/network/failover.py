@@ -14,17 +14,19 @@ from typing import Any
 
 from recovery.network.cable_sheet import UNRANKED, Move
 from recovery.network.compare import View
+from recovery.network.plant import Area, Plant, port_of, switch_of
 
 End = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Cable:
-    """One cable of the hospital's own record: its label, what it is made of, and the two ports that it joins (device, port)."""
+    """One cable of the hospital's own record: its label, what it is made of, the two ports that it joins, and whom it serves."""
 
     label: str
     media: str
     ends: tuple[End, End]
+    area: str = ""
 
     def far(self, device: str) -> End:
         """Return the end that is not at this device."""
@@ -36,6 +38,17 @@ class Cable:
             if end[0] == device:
                 return end
         raise ValueError(f"cable {self.label} does not end at {device}")
+
+
+def cables_of(plant: Plant) -> list[Cable]:
+    """Return every cable that joins two ports now: copper, and the fibre pairs in use."""
+
+    def end(text: str) -> End:
+        return switch_of(text), port_of(text)
+
+    copper = [Cable(one.name, "copper", (end(one.ends[0]), end(one.ends[1])), one.area) for one in plant.cables]
+    joined = [(pair.name, pair.ends) for pair in plant.pairs.values() if pair.state == "in-use"]
+    return copper + [Cable(name, "fibre", (end(ends[0]), end(ends[1]))) for name, ends in joined if ends]
 
 
 def at(cables: Iterable[Cable], device: str) -> list[Cable]:
@@ -63,48 +76,22 @@ def behind(cables: Sequence[Cable], failed: str, anchor: str) -> set[str]:
     return reached("") - reached(failed) - {failed}
 
 
-@dataclass(frozen=True)
-class Area:
-    """Who works behind a cable, in the order of clinical priority."""
-
-    name: str
-    zh: str
-    en: str
-    rank: int
-    devices: frozenset[str] = frozenset()
-    vlans: frozenset[int] = frozenset()
-    workstations: tuple[str, ...] = ()
+ELSEWHERE = Area("elsewhere", {"zh": "其他", "en": "elsewhere"}, (), (), ())
 
 
-def areas(told: Sequence[Mapping[str, Any]]) -> list[Area]:
-    """Read the inventory's priorities, the first being the most urgent."""
-    return [
-        Area(
-            str(one["area"]),
-            str(one["zh"]),
-            str(one["en"]),
-            rank,
-            frozenset(str(d) for d in one.get("devices") or ()),
-            frozenset(int(v) for v in one.get("vlans") or ()),
-            tuple(str(w) for w in one.get("workstations") or ()),
-        )
-        for rank, one in enumerate(told)
-    ]
-
-
-ELSEWHERE = Area("elsewhere", "其他", "elsewhere", UNRANKED)
-
-
-def area_of(known: Sequence[Area], far: str, vlans: Iterable[int]) -> Area:
-    """Return the most urgent area that a cable serves: by the device at its far end, else by the one VLAN that it carries."""
-    named = [area for area in known if far in area.devices]
+def area_of(areas: Mapping[str, Area], cable: Cable, far: str, vlans: Iterable[int]) -> tuple[int, Area]:
+    """Return the most urgent area that a cable serves, and its rank: as the record says, by the far end, else by its only VLAN."""
     carried = set(vlans)
-    if not named and len(carried) == 1:
-        named = [area for area in known if carried & area.vlans]
-    return min(named, key=lambda area: area.rank, default=ELSEWHERE)
+    for rank, area in enumerate(areas.values()):
+        if cable.area == area.name or (not cable.area and far in area.devices):
+            return rank, area
+    for rank, area in enumerate(areas.values()):
+        if not cable.area and len(carried) == 1 and carried & set(area.vlans):
+            return rank, area
+    return UNRANKED, ELSEWHERE
 
 
-def moves(failed: str, cables: Sequence[Cable], before: View, ports: Mapping[str, str], known: Sequence[Area]) -> list[Move]:
+def moves(failed: str, cables: Sequence[Cable], before: View, ports: Mapping[str, str], areas: Mapping[str, Area]) -> list[Move]:
     """Return the cables to move, not yet numbered. A cable whose port has no place on the spare is left out: the checks say so."""
     found = []
     for cable in at(cables, failed):
@@ -113,7 +100,7 @@ def moves(failed: str, cables: Sequence[Cable], before: View, ports: Mapping[str
         if port not in ports:
             continue
         vlans = {before.access[port]} if port in before.access else set(before.trunks.get(port, ()))
-        area = area_of(known, far, vlans)
+        rank, area = area_of(areas, cable, far, vlans)
         seen = before.neighbours.get(port)
         addresses = sorted(f"{vlan}/{mac}" for (vlan, mac), learned in before.macs.items() if learned == port)
         found.append(
@@ -124,11 +111,11 @@ def moves(failed: str, cables: Sequence[Cable], before: View, ports: Mapping[str
                 new_port=ports[port],
                 far=far,
                 # What LLDP never heard there cannot be asked for: such a cable is known by its addresses.
-                far_port=(seen[1] if seen else far_port) if seen or not addresses else "",
+                far_port=seen[1] if seen else ("" if addresses else far_port),
                 area=area.name,
-                area_zh=area.zh,
-                area_en=area.en,
-                rank=area.rank,
+                area_zh=area.title["zh"],
+                area_en=area.title["en"],
+                rank=rank,
                 # Behind another switch stand many hosts: it is known by itself, not by them.
                 addresses=() if seen else tuple(addresses[:8]),
             )

@@ -12,15 +12,15 @@ from typing import Any
 
 from recovery.findings import Finding
 
-SIDES = ("ping", "ssh", "out-of-band", "neighbour", "path", "users", "own")
-"""Who can say something: its addresses, its command line (in band, out of band), the switches it is cabled to, paths that lead through
-it, the people behind it, and its own tables."""
+SIDES = ("ping", "ssh", "out-of-band", "neighbour", "path", "users")
+"""Who can say something: its addresses in band, its command line, its management out of band, the switches it is cabled to, paths that
+lead through it, and the people behind it. Its own tables say nothing: they outlive what they speak of."""
 SEEN = ("forwards", "stopped", "answers", "silent", "lit", "dark", "blind")
 """What a side saw: something passed through; nothing passes though something should; it answers; it does not; a neighbour's port has
 link; it has none; or the side could not look at all."""
 
 LOOKED = frozenset(SEEN) - {"blind"}
-TRAFFIC = frozenset({"neighbour", "path", "users", "own"})
+TRAFFIC = frozenset({"neighbour", "path", "users"})
 """Sides that see whether packets pass, other than whether its management answers."""
 ENOUGH = 2
 """So many sides of different kinds must agree before a switch counts as dead."""
@@ -67,7 +67,8 @@ def judge(switch: str, sightings: Iterable[Sighting], others_answer: int) -> Jud
     seen = [one for one in sightings if one.seen in LOOKED]
     passing = [one for one in seen if one.seen == "forwards"]
     answering = [one for one in seen if one.seen == "answers"]
-    stopped = [one for one in seen if one.side in TRAFFIC and one.seen in ("stopped", "lit", "dark")]
+    # A light that burns tells nothing of what passes: a hung switch keeps its lights on.
+    stopped = [one for one in seen if one.side in TRAFFIC and one.seen in ("stopped", "dark")]
     if passing:
         return _alive(switch, passing, answering)
     if not answering and not others_answer and not any(one.seen == "dark" for one in seen):
@@ -81,7 +82,7 @@ def judge(switch: str, sightings: Iterable[Sighting], others_answer: int) -> Jud
     silent = {one.side for one in seen if one.seen == "silent"}
     if not stopped or len(kinds | silent) < ENOUGH:
         return _unproven(switch, seen)
-    hung = any(one.seen == "lit" for one in stopped) and not any(one.seen == "dark" for one in stopped)
+    hung = any(one.seen == "lit" for one in seen) and not any(one.seen == "dark" for one in seen)
     state = "hung" if hung else "dead"
     return Judgement(state, f"{switch} does not answer and nothing passes through it: {_who(seen)}.", (_dead(switch, seen, hung=hung),))
 
