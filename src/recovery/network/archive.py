@@ -12,7 +12,6 @@ Only what was proven complete gets in; the last good one stays otherwise. The hi
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fcntl
 import hashlib
 import hmac
@@ -69,7 +68,7 @@ class Stored:
     new: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
-    diff: Mapping[str, str] = field(default_factory=dict)  # switch: unified diff
+    diff: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # switch: readable text before and now
     commit: str = ""
 
 
@@ -133,7 +132,7 @@ class Archive:
             new: list[str] = []
             changed: list[str] = []
             same: list[str] = []
-            diffs: dict[str, str] = {}
+            diffs: dict[str, tuple[str, str]] = {}
             for one in fetched:
                 before = self.entry(one.name)
                 patterns = talk(one.platform).secrets
@@ -143,7 +142,7 @@ class Archive:
                     new.append(one.name)
                 elif before.digest != digest(how, running):
                     changed.append(one.name)
-                    diffs[one.name] = unified(before.running, running, one.name)
+                    diffs[one.name] = (before.running, running)
                 else:
                     same.append(one.name)
                     running = before.running  # what changes by itself is no change
@@ -217,12 +216,6 @@ class Archive:
         if done.returncode:
             raise ArchiveError(f"git {words[0]} in {self.directory} failed: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
-
-
-def unified(before: str, after: str, name: str) -> str:
-    """Return a readable diff of two configurations."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"{name} before", f"{name} now", lineterm="", n=2)
-    return "\n".join(lines)
 
 
 def age_s(entry: Entry, at: datetime | None = None) -> float:
