@@ -150,8 +150,9 @@ def main() -> None:
         finding = Finding(code, "stop", str(error))
         module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
         return
+    asked = Asked(given["heartbeat"] or None, rpo, given["planned_rpo"] or None, given["time_zone"])
     if other_engine:
-        assessment = mariadb.assess(given, target)
+        assessment = mariadb.assess(given, target, asked)
     elif given["server_only"]:
         assessment = assess_server(cluster, given["heartbeat"] or None)
     else:
@@ -167,7 +168,6 @@ def main() -> None:
             )
             module.fail_json(msg=refusal_text([finding]), refused=True, findings=[finding.as_dict()])
             return
-        asked = Asked(given["heartbeat"] or None, rpo, given["planned_rpo"] or None, given["time_zone"])
         assessment = assess(cluster, repositories, options.tails(given["repositories"]), given["source"], target, asked)
     if module.check_mode:
         assessment.findings = rehearsed(assessment.findings)

@@ -127,7 +127,6 @@ from ansible.module_utils.recovery.database.assess import holdings_of
 from ansible.module_utils.recovery.database.errors import RestoreError
 from ansible.module_utils.recovery.database.fallback import stage_in_turn
 from ansible.module_utils.recovery.database.mariadb import engine as mariadb
-from ansible.module_utils.recovery.database.pgbackrest import Repository
 from ansible.module_utils.recovery.database.restore import Restore
 from ansible.module_utils.recovery.database.shell import CommandError, now
 from ansible.module_utils.recovery.database.target import parse
@@ -142,20 +141,27 @@ def stage(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
     """Stage the approved backup, or one of its approved alternatives; what was really taken is in the answer."""
     cluster, described = restore.cluster, options.patient(given["repositories"], given["stall_timeout"])
     stanza, jobs = given["cluster"]["stanza"], given["jobs"] or os.cpu_count() or 1
+    other_engine = isinstance(restore, mariadb.MariadbRestore)
+    tails = {} if other_engine else options.tails(described)
 
-    def sources(first: str) -> list[Repository]:
+    def sources(first: str) -> list[Any]:
         names = [first, *[n for n in given["wal_sources"] if n != first]]
-        found = options.repositories(described, given["ciphers"], stanza, cluster, names)
-        return [found[n] for n in names]
+        if other_engine:
+            found: dict[str, Any] = mariadb.repositories(given, names)
+        else:
+            found = options.repositories(described, given["ciphers"], stanza, cluster, names)
+        return [found[n] for n in names if n in found]
 
     restore.slots = options.slots(described)
-    staged, findings = stage_in_turn(restore, sources, options.tails(described), parse(given["decision"]["target"]), jobs)
+    wanted = (mariadb.target.parse if other_engine else parse)(given["decision"]["target"])
+    staged, findings = stage_in_turn(restore, sources, tails, wanted, jobs)
+    of_backup: Any = mariadb.holdings_of if other_engine else holdings_of
     plan, fell_back = restore.plan, bool(restore.attempt)
     return {
         "staged": asdict(staged),
         "taken": {key: plan[key] for key in ("source", "backup", "taken_at", "reaches")},
         "fell_back": fell_back,
-        "holdings": (holdings_of(sources(plan["source"])[0], plan["backup"]) or {}) if fell_back else {},
+        "holdings": (of_backup(sources(plan["source"])[0], plan["backup"]) or {}) if fell_back else {},
         "findings": [finding.as_dict() for finding in findings],
         "measured": {
             "bytes_restored": plan["bytes"],
@@ -169,8 +175,6 @@ def stage(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
 def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
     """Do the step that was asked for and return what it has to say."""
     cluster, procedure = restore.cluster, restore.procedure
-    if isinstance(restore, mariadb.MariadbRestore) and given["verb"] in mariadb.OWN_VERBS:
-        return mariadb.carry_out(given, restore, given["jobs"] or os.cpu_count() or 1)
     if given["verb"] == "stage":
         return stage(given, restore)
     if given["verb"] == "swap":
@@ -181,11 +185,11 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
     elif given["verb"] in ("prove", "finish"):
         restore.finish("proven" if given["verb"] == "prove" else "finished")
     elif given["verb"] == "abandon":
-        wayback.abandon(cluster, procedure)
+        wayback.abandon(cluster, procedure, restore.ways)
     elif given["verb"] == "way_back":
-        return wayback.way_back(cluster)
+        return wayback.way_back(cluster, restore.ways)
     elif given["verb"] == "rollback":
-        return {"rejected": wayback.rollback(cluster, procedure), "opened_at": now()}
+        return {"rejected": wayback.rollback(cluster, procedure, restore.ways), "opened_at": now()}
     elif given["verb"] == "release":
         return {"deleted": wayback.release(cluster, procedure, given["names"])}
     return {}

@@ -97,7 +97,7 @@ def test_best_prefers_what_loses_least_and_then_what_is_nearest() -> None:
         return assessment.Candidate(source, backup=TWO[0], reaches=reaches)
 
     def best(usable: list[assessment.Candidate]) -> assessment.Candidate:
-        return next(assessment._in_order(usable))
+        return next(assessment.in_order(usable))
 
     assert best([candidate("offsite", 1000.0), candidate("local", 990.0)]).source == "local"
     assert best([candidate("offsite", 1000.0), candidate("local", 10.0)]).source == "offsite"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
 import pytest
@@ -11,27 +9,9 @@ import pytest
 from recovery.database.mariadb import binlog, restore
 from recovery.database.mariadb.binlog import Gtid
 from recovery.database.mariadb.target import TargetError, parse
+from support.binlogs import log, numbers, transaction
 
 START = Gtid.parse("0-14-10")
-
-
-def event(kind: int, body: bytes, at: int = 1000) -> bytes:
-    head = struct.pack("<IBIIIH", at, kind, 14, 19 + len(body) + 4, 0, 0)
-    return head + body + struct.pack("<I", zlib.crc32(head + body))
-
-
-def transaction(seq: int, at: int = 1000) -> bytes:
-    gtid = struct.pack("<QIB", seq, 0, 0) + b"\0" * 6
-    return event(162, gtid, at) + event(2, b"insert", at) + event(16, b"\0" * 8, at)
-
-
-def log(path: Path, *events: bytes) -> Path:
-    path.write_bytes(binlog.MAGIC + event(15, b"format") + b"".join(events))
-    return path
-
-
-def numbers(found: list[binlog.Transaction]) -> list[int]:
-    return [one.gtid.seq for one in found]
 
 
 def test_transactions_behind_a_position_are_read_across_files(tmp_path: Path) -> None:

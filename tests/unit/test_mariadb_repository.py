@@ -5,35 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recovery.database.mariadb import command, vault
 from recovery.database.mariadb.place import Place
-from recovery.database.mariadb.repository import FORMAT, Backup, DamageError, Repository, newest_of, sealed, unsealed
+from recovery.database.mariadb.repository import DamageError, Patient, Repository, Vault, sealed, unsealed
 from recovery.database.shell import CommandError, Procedure
-
-LABEL = "20261122-041500F"
-
-
-def described(files: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "label": LABEL,
-        "kind": "full",
-        "chain": [LABEL],
-        "start_time": 1.0,
-        "stop_time": 2.0,
-        "gtid": "0-14-10",
-        "history": "h1",
-        "system": "s",
-        "version": "10.11",
-        "size": 3,
-        "manifest_gtid": "0-14-11",
-        "files": files,
-    }
+from support.binlogs import LABEL, described
 
 
 @pytest.fixture
@@ -90,13 +71,6 @@ def test_a_repository_that_is_not_there_is_said(tmp_path: Path) -> None:
         Repository("local", str(tmp_path / "none")).backups()
 
 
-def test_the_log_behind_a_backup_is_its_own_history_or_the_newest_that_began_with_it() -> None:
-    backup = Backup.parse(described({}))
-    assert newest_of({"h1": {"based_on": ""}}, backup) == "h1"
-    followers = {"h1": {"based_on": ""}, "h2": {"based_on": LABEL, "since": "1"}, "h3": {"based_on": LABEL, "since": "2"}}
-    assert newest_of(followers, backup) == "h3"
-
-
 @pytest.fixture
 def far(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     passphrase = tmp_path / "passphrase"
@@ -138,3 +112,37 @@ def test_who_reads_far_away_can_only_read(far: Place, words: list[str]) -> None:
 
 def test_a_sealed_description_comes_back() -> None:
     assert unsealed(sealed({"a": 1}).decode()) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "said"),
+    [
+        ("exec sleep 20", 124, "no answer within 0.3 s"),
+        ("head -c 700 $0; exec sleep 20", 124, "no answer within 0.3 s"),
+        ("echo Connection reset by peer >&2; exit 255", 124, "reset"),
+        ("echo no such backup >&2; exit 1", 1, "no such backup"),
+    ],
+)
+def test_a_far_repository_that_falls_silent_is_lost_and_not_damaged(tmp_path: Path, program: str, status: int, said: str) -> None:
+    far_end = Vault("offsite", "nobody@nowhere", "/dev/null", "root", 0.3)
+    far_end.command = ["sh", "-c", program, __file__]
+    with pytest.raises(CommandError) as lost:
+        far_end.logs("h1", tmp_path, Procedure())
+    assert lost.value.status == status and said in lost.value.output
+
+
+def test_what_the_far_end_calls_damaged_is_damage(tmp_path: Path) -> None:
+    far_end = Vault("offsite", "nobody@nowhere", "/dev/null", "root", 5)
+    far_end.command = ["sh", "-c", "echo half of it; echo the checksum of x.enc is wrong >&2; exit 65"]
+    with pytest.raises(DamageError, match=r"x\.enc"):
+        far_end.logs("h1", tmp_path, Procedure())
+
+
+def test_a_slow_stream_is_not_a_silent_one() -> None:
+    with subprocess.Popen(["sh", "-c", "for i in 1 2 3; do sleep 0.2; echo $i; done"], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        stream = Patient(process.stdout, 1.0)
+        found = b""
+        while more := stream.read():
+            found += more
+    assert found == b"1\n2\n3\n"

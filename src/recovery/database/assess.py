@@ -6,18 +6,19 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..findings import Finding
 from .cluster import Cluster, Health, control_data, free_bytes, health, read_state
 from .pgbackrest import Repository, explain
 from .reach import Candidate as Candidate
-from .reach import choose, examine_log, failed_at, out_of_range, own_log, rpo_findings, span
+from .reach import Reaching, choose, examine_log, failed_at, out_of_range, own_log, rpo_findings, span
 from .shell import CommandError, Procedure
 from .target import Target
 
 SOURCES = ("local", "removable", "offsite")
 SPACE_MARGIN = 1.10
+Source = TypeVar("Source", bound=Reaching)
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def assess(
     for name in names:
         with procedure.step(f"Examine the {name} repository: its newest sound backup, and the write-ahead log behind it"):
             candidates.append(examine(repositories[name], cluster, target, tails.get(name, "") if name != "offsite" else ""))
-    usable = list(_in_order([c for c in candidates if c.usable]))
+    usable = list(in_order([c for c in candidates if c.usable]))
     findings = [] if usable else [f for c in candidates for f in c.findings]
     findings += [f for c in usable for f in c.findings]
     with procedure.step("Look at the server that would be replaced"):
@@ -273,7 +274,7 @@ def holdings_of(repository: Repository | None, label: str) -> dict[str, Any] | N
         return None
 
 
-def _in_order(usable: Sequence[Candidate]) -> Iterator[Candidate]:
+def in_order(usable: Sequence[Source]) -> Iterator[Source]:
     """Yield the source that loses least first; among those within a minute of it, the nearest one. Then the next in the same way."""
     left = list(usable)
     while left:

@@ -38,7 +38,7 @@ def stage_in_turn(
             failed = _as_restore_error(error, restore.plan["source"])
             if failed.code not in SPARED or not restore.another_follows:
                 if restore.another_follows:
-                    abandon(restore.cluster, restore.procedure)
+                    abandon(restore.cluster, restore.procedure, restore.ways)
                 raise failed from error
             following = remaining[number + 1]
             findings.append(

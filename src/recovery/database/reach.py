@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ..findings import Finding
 from .cluster import Cluster, control_data
@@ -243,10 +243,32 @@ def failed_at(cluster: Cluster, serving: bool) -> float:
     return float(told[1:]) if told.startswith("@") and told[1:].isdigit() else time.time()
 
 
-def rpo_findings(candidate: Candidate, target: Target, fault: float, asked: float | None, planned: float | None) -> list[Finding]:
+class Stopped(Protocol):
+    """A backup of any engine: when it was complete (seconds since the epoch)."""
+
+    @property
+    def stop_time(self) -> float:
+        """Seconds since the epoch."""
+
+
+class Reaching(Protocol):
+    """A source of any engine: how far it reaches (seconds since the epoch)."""
+
+    source: str
+    reaches: float
+
+    @property
+    def backup(self) -> Stopped | None:
+        """The backup it would give."""
+
+
+def rpo_findings(
+    candidate: Reaching, target: Target, fault: float, asked: float | None, planned: float | None, *, tail_counted: bool = False
+) -> list[Finding]:
     """Compare what a restore would lose with the RPO. ``asked`` by the operator it refuses; ``planned`` by the plan it warns.
 
-    The plan's figure is for everything that can be had: who names an earlier moment gives up the rest on purpose.
+    ``tail_counted``: what a far tail holds stands in ``reaches`` already. The plan's figure is for everything that can be had: who names
+    an earlier moment gives up the rest on purpose.
     """
     limit = asked if asked is not None else planned if target.kind == "latest" else None
     if limit is None or candidate.backup is None:
@@ -255,7 +277,7 @@ def rpo_findings(candidate: Candidate, target: Target, fault: float, asked: floa
     lost = fault - reached
     if lost <= limit:
         return []
-    far_tail = candidate.source == "offsite" and target.kind == "latest"
+    far_tail = candidate.source == "offsite" and target.kind == "latest" and not tail_counted
     return [
         Finding(
             "rpo-missed",

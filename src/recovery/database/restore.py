@@ -34,7 +34,7 @@ from .pgbackrest import Repository
 from .shell import CommandError, Procedure, now, psql
 from .target import Target
 from .wal import Segment, format_lsn, parse_history, parse_lsn
-from .wayback import abandon, discard
+from .wayback import POSTGRESQL, Ways, abandon
 
 FENCE_DROP_IN = """\
 # A recovery in progress keeps this cluster from starting: not before it has been proven and put into place.
@@ -61,6 +61,7 @@ class Restore:
     """One restore of one cluster: the decision that was approved, carried out in steps. Another engine says its own parts."""
 
     owner = OWNER
+    ways: Ways = POSTGRESQL
 
     def __init__(self, cluster: Cluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, runtime: str) -> None:
         """``request`` is what was asked (source, target); ``runtime`` is a directory in memory for sockets, configuration, tails."""
@@ -135,10 +136,10 @@ class Restore:
 
     def _give_up(self) -> None:
         if not self.another_follows:
-            abandon(self.cluster, self.procedure)
+            abandon(self.cluster, self.procedure, self.ways)
             return
         # The old server stays stopped: between two attempts nobody must enter anything into it.
-        discard(self.cluster, self.procedure)
+        self.ways.discard(self.cluster, self.procedure)
         self._enter("rolled-back")
 
     def _make_room(self) -> None:

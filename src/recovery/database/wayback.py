@@ -19,10 +19,39 @@ OWN_HISTORY = "restore_command = '/bin/false'\nrecovery_target_timeline = 'curre
 PROMOTION_TIMEOUT_S = 120.0
 
 
-def abandon(cluster: Cluster, procedure: Procedure) -> None:
+class Ways:
+    """What the ways back leave to the engine: these are PostgreSQL's."""
+
+    def intact(self, directory: Path) -> bool:
+        """Tell whether a data directory has what every data directory has."""
+        return intact(directory)
+
+    def discard(self, cluster: Cluster, procedure: Procedure) -> None:
+        """Stop the staged cluster and throw its directory away."""
+        discard(cluster, procedure)
+
+    def begin_own_history(self, cluster: Cluster, rejected: Path, procedure: Procedure) -> None:
+        """Make the old cluster, back in its place and not yet started, begin a history of its own beside the ``rejected`` one's."""
+        _begin_own_history(cluster, rejected)
+
+    def wait_for_answer(self, cluster: Cluster) -> None:
+        """Wait until the server in its place answers. Raises RestoreError when it does not."""
+        wait_for_answer(cluster)
+
+    def wait_until_usable(self, cluster: Cluster) -> None:
+        """Wait until the old cluster serves on its own history. Raises RestoreError or CommandError."""
+        wait_for_answer(cluster)
+        _wait_until_writable(cluster)
+        _settings(cluster, "")
+
+
+POSTGRESQL = Ways()
+
+
+def abandon(cluster: Cluster, procedure: Procedure, ways: Ways = POSTGRESQL) -> None:
     """Throw away a staging directory, give up its recovery, and let the old cluster start again if it was left in place."""
     with procedure.step("Give up the staged cluster; the old one stays as it is"):
-        discard(cluster, procedure)
+        ways.discard(cluster, procedure)
         cluster.fence.unlink(missing_ok=True)
         state = read_state(cluster)
         if state:
@@ -39,7 +68,7 @@ def discard(cluster: Cluster, procedure: Procedure) -> None:
         shutil.rmtree(cluster.staging)
 
 
-def way_back(cluster: Cluster) -> dict[str, str]:
+def way_back(cluster: Cluster, ways: Ways = POSTGRESQL) -> dict[str, str]:
     """Say what a rollback would do, changing nothing: ``aside`` returns to its place; empty where only a staged cluster is given up.
 
     Raises RestoreError where there is nothing to go back to.
@@ -56,7 +85,7 @@ def way_back(cluster: Cluster) -> dict[str, str]:
             "nothing-aside",
             "To go to another moment, restore again with -e target=time:....",
         )
-    if not intact(aside):
+    if not ways.intact(aside):
         raise RestoreError(
             f"The old cluster {aside.name} is incomplete, so no server could start in it. Nothing was changed.",
             "aside-incomplete",
@@ -65,17 +94,17 @@ def way_back(cluster: Cluster) -> dict[str, str]:
     return {"aside": str(aside)}
 
 
-def rollback(cluster: Cluster, procedure: Procedure) -> str:
+def rollback(cluster: Cluster, procedure: Procedure, ways: Ways = POSTGRESQL) -> str:
     """Undo a swap: the cluster kept aside goes back into its place and begins a history of its own.
 
     Without that, its log and the rejected cluster's would stand under the same archive with the rejected one as the newer history,
     and the next restore would follow it. Where the old cluster does not start, the restored one gets its place again. Killed, the
     same call continues. Returns the directory of the rejected cluster.
     """
-    aside = Path(way_back(cluster)["aside"])
+    aside = Path(way_back(cluster, ways)["aside"])
     state = read_state(cluster)
     if state.get("phase") in ("staging", "restored", "replayed"):
-        abandon(cluster, procedure)
+        abandon(cluster, procedure, ways)
         return ""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     rejected = Path(state.get("rejected") or cluster.data.with_name(f"{cluster.data.name}.rejected-{stamp}"))
@@ -89,17 +118,15 @@ def rollback(cluster: Cluster, procedure: Procedure) -> str:
                 cluster.data.rename(rejected)
             aside.rename(cluster.data)
             fsync_directory(cluster.data.parent)
-        _begin_own_history(cluster, rejected)
-        cluster.fence.unlink(missing_ok=True)
     try:
         with procedure.step("Start the old cluster on a history of its own"):
+            ways.begin_own_history(cluster, rejected, procedure)
+            cluster.fence.unlink(missing_ok=True)
             procedure.run(["systemctl", "reset-failed", cluster.service], accept=(0, 1))
             procedure.run(["systemctl", "start", cluster.service], timeout=120)
-            wait_for_answer(cluster)
-            _wait_until_writable(cluster)
-            _settings(cluster, "")
+            ways.wait_until_usable(cluster)
     except (RestoreError, CommandError) as error:
-        _restored_again(cluster, procedure, state, aside, rejected)
+        _restored_again(cluster, procedure, state | {"aside": str(aside)}, rejected, ways)
         raise RestoreError(
             f"The old cluster does not run any more ({str(error)[-300:]}); the restored one has its place again.",
             "rollback-failed",
@@ -144,19 +171,19 @@ def _wait_until_writable(cluster: Cluster) -> None:
         time.sleep(0.05)
 
 
-def _restored_again(cluster: Cluster, procedure: Procedure, state: dict[str, Any], aside: Path, rejected: Path) -> None:
+def _restored_again(cluster: Cluster, procedure: Procedure, state: dict[str, Any], rejected: Path, ways: Ways) -> None:
     with procedure.step("Put the restored cluster back into its place"):
         cluster.fence.touch()
         procedure.run(["systemctl", "stop", cluster.service], timeout=120, accept=(0, 1))
         if rejected.exists():
-            cluster.data.rename(aside)
+            cluster.data.rename(state["aside"])
             rejected.rename(cluster.data)
             fsync_directory(cluster.data.parent)
         write_state(cluster, state | {"phase": "finished", "rejected": "", "at": now()})
         cluster.fence.unlink(missing_ok=True)
         procedure.run(["systemctl", "reset-failed", cluster.service], accept=(0, 1))
         procedure.run(["systemctl", "start", cluster.service], timeout=120)
-        wait_for_answer(cluster)
+        ways.wait_for_answer(cluster)
 
 
 def releasable(cluster: Cluster) -> dict[str, Path]:

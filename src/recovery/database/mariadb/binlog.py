@@ -141,6 +141,7 @@ class HoleError(BinlogError):
 
     def __init__(self, expected: int, found: Transaction) -> None:
         """Say which one is missing first, and what stands in its place."""
+        self.expected = expected
         super().__init__(f"transaction {found.gtid.domain}-*-{expected} is missing; {found.file.name} goes on with {found.gtid}")
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from ...findings import Finding
-from ..assess import Assessment
+from ..assess import Asked, Assessment
 from ..host_state import HostState
-from ..shell import Procedure, now
+from ..shell import Procedure
 from ..sources import sources_of
 from . import assess as assessing
-from . import backup, command, place, repository, restore, server, setup, state, target, vault
+from . import backup, command, place, repository, server, setup, state, target, vault
 from .place import Place
 from .restore import MariadbRestore
 
+__all__ = ["MariadbRestore", "assess", "change", "holdings_of", "is_mariadb", "look", "repositories", "target"]
+
 ENGINE = "mariadb"
-OWN_VERBS = ("stage", "abandon", "rollback")
+holdings_of = assessing.holdings_of
 
 
 def is_mariadb(cluster: Mapping[str, Any]) -> bool:
@@ -70,19 +71,18 @@ def look(given: Mapping[str, Any], check: bool) -> dict[str, Any]:
 # ---- database_assess, database_restore ------------------------------------------------------------------------------------------
 
 
-def assess(given: Mapping[str, Any], asked: target.Target) -> Any:
+def assess(given: Mapping[str, Any], wanted: target.Target, asked: Asked) -> Assessment:
     """Return the assessment of a restore (see recovery.database.assess.Assessment)."""
     cluster = server.server(given["cluster"])
-    heartbeat = given["heartbeat"] or None
     if given["server_only"]:
-        return assessing.assess_server(cluster, heartbeat)
+        return assessing.assess_server(cluster, asked.heartbeat)
     names = list(given["repositories"]) if given["source"] == "best" else [given["source"]]
     found = repositories(given, names)
     if not found:
         message = f"The inventory describes no {given['source']} repository for this database."
         remedy = "Describe it in database_systems, or take another source."
         return Assessment([Finding("no-repository", "stop", message, remedy=remedy)], {}, None, Procedure())
-    return assessing.assess(cluster, found, given["source"], asked, heartbeat)
+    return assessing.assess(cluster, found, given["source"], wanted, asked)
 
 
 def repositories(given: Mapping[str, Any], names: Any) -> dict[str, repository.Repository]:
@@ -93,26 +93,8 @@ def repositories(given: Mapping[str, Any], names: Any) -> dict[str, repository.R
         entry = given["repositories"].get(name)
         if entry and entry.get("host"):
             config = str(place.HOME / system / "ssh_config")
-            found[name] = repository.Vault(name, f"{place.vault_account(system)}@{entry['host']}", config, "root")
+            destination = f"{place.vault_account(system)}@{entry['host']}"
+            found[name] = repository.Vault(name, destination, config, "root", float(given["stall_timeout"]))
         elif entry:
             found[name] = repository.Repository(name, str(entry["path"]), str(entry.get("tail") or ""))
     return found
-
-
-def carry_out(given: Mapping[str, Any], work: MariadbRestore, jobs: int) -> dict[str, Any]:
-    """Carry out a step that is MariaDB's own; the others are the same for every engine."""
-    if given["verb"] == "stage":
-        return stage(given, work, jobs)
-    if given["verb"] == "abandon":
-        restore.abandon(work)
-        return {}
-    return {"rejected": restore.rollback(work), "opened_at": now()}
-
-
-def stage(given: Mapping[str, Any], work: MariadbRestore, jobs: int) -> dict[str, Any]:
-    """Stage the approved backup."""
-    decision = given["decision"]
-    names = [decision["source"], *[name for name in given["wal_sources"] if name != decision["source"]]]
-    found = repositories(given, names)
-    staged = work.stage_from([found[name] for name in names if name in found], target.parse(decision["target"]), jobs)
-    return {"staged": asdict(staged), "measured": {"bytes_restored": decision["bytes"], "restored_to": staged.last_commit}}

@@ -12,19 +12,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
 import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
+from ..errors import NO_ANSWER
+from ..pgbackrest import STALL_TIMEOUT_S
 from ..shell import CommandError, Procedure, _become, run
 from . import binlog
 
 FORMAT = "hospital-recovery mariadb backup 1"
 CHUNK = 1 << 20
+DAMAGED = 65  # how a reading door ends when what it gives out is damaged
 
 
 class DamageError(Exception):
@@ -79,12 +83,6 @@ def digest(path: Path) -> str:
         while block := handle.read(CHUNK):
             found.update(block)
     return found.hexdigest()
-
-
-def newest_of(histories: Mapping[str, Mapping[str, Any]], backup: Backup) -> str:
-    """Return the history whose log leads on from a backup: its own, or the newest one that began with a restore of it."""
-    followers = [name for name, told in histories.items() if told.get("based_on") == backup.label]
-    return max(followers, key=lambda name: str(histories[name].get("since")), default=backup.history)
 
 
 class Repository:
@@ -187,21 +185,38 @@ def copy(source: Path, target: Path) -> tuple[int, str]:
     return size, found.hexdigest()
 
 
-class Vault(Repository):
-    """The off-site repository, read through its door by SSH: it decrypts there, and this host keeps no passphrase."""
+class Patient:
+    """A stream that is given up when nothing comes for a while. Raises TimeoutError then."""
 
-    def __init__(self, name: str, destination: str, config: str, user: str) -> None:
-        """``destination`` as ssh takes it; ``config`` is the ssh configuration; ``user`` is whose key opens the door."""
+    def __init__(self, stream: IO[bytes], wait_s: float) -> None:
+        """``wait_s``: how long its silence is borne."""
+        self._stream, self._wait_s = stream, wait_s
+
+    def read(self, size: int = CHUNK) -> bytes:
+        """Return what has come, at most ``size`` bytes; nothing at the end."""
+        if not select.select([self._stream], [], [], self._wait_s)[0]:
+            raise TimeoutError
+        return os.read(self._stream.fileno(), size)
+
+
+class Vault(Repository):
+    """A repository on another host, read through its reading door by SSH: what is encrypted there is decrypted there, too."""
+
+    def __init__(self, name: str, destination: str, config: str, user: str, stall_timeout: float = STALL_TIMEOUT_S) -> None:
+        """``destination`` as ssh takes it; ``config`` is the ssh configuration; ``user`` is whose key opens the door.
+
+        ``stall_timeout``: seconds after which a silent repository counts as lost.
+        """
         super().__init__(name, "/nonexistent")
-        self.user = user
+        self.user, self.stall_timeout = user, stall_timeout
         self.command = ["ssh", "-F", config, "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", destination]
         self._told: dict[str, Any] | None = None
         self.code = ""
 
     def ask(self) -> dict[str, Any]:
-        """Return what the off-site repository says of itself. Raises CommandError."""
+        """Return what the repository says of itself. Raises CommandError."""
         if self._told is None:
-            self._told = dict(json.loads(run([*self.command, "list"], user=self.user, timeout=60)))
+            self._told = dict(json.loads(run([*self.command, "list"], user=self.user, timeout=10 + self.stall_timeout)))
         return self._told
 
     def backups(self) -> list[Backup]:
@@ -234,7 +249,7 @@ class Vault(Repository):
         return binlog.files(target)
 
     def read(self, backup: Backup, into: Path, procedure: Procedure) -> None:
-        """Fetch a backup's data, each file's checksum compared. Raises DamageError."""
+        """Fetch a backup's data, each file's checksum compared. Raises DamageError, and CommandError with status 124 if it is lost."""
         into.mkdir(parents=True, exist_ok=True)
         seen = self._receive(["get", backup.label], into, procedure, inside="data/")
         for name, (size, wanted) in backup.files.items():
@@ -248,22 +263,32 @@ class Vault(Repository):
         with subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_become(self.user)
         ) as process:
-            failure: Exception | None = None
+            stream, failure = Patient(cast("IO[bytes]", process.stdout), self.stall_timeout), ""
             try:
-                _unpack(process.stdout, into, inside, seen)
-            except (tarfile.TarError, EOFError) as error:
-                failure = error
+                try:
+                    _unpack(stream, into, inside, seen)
+                except (tarfile.TarError, EOFError) as error:
+                    failure = f"the stream was cut: {error}"
+                while stream.read():  # what is wrong, the other end says behind it
+                    pass
+            except TimeoutError as error:
+                process.kill()
+                raise CommandError(argv, NO_ANSWER, f"no answer within {self.stall_timeout:g} s") from error
+            except BaseException:
+                process.kill()
+                raise
             said = process.stderr.read().decode("utf-8", "replace").strip() if process.stderr else ""
             status = process.wait()
-        if status == 65:  # the other end's word for damage
+        if status == DAMAGED:
             raise DamageError(said)
         if status or failure:
-            raise CommandError(argv, status or 1, said or f"the stream was cut: {failure}")
+            # 255 is ssh's own: the line or the other end is gone.
+            raise CommandError(argv, NO_ANSWER if status == 255 else status or 1, said or failure)
         return seen
 
 
-def _unpack(stream: Any, into: Path, inside: str, seen: dict[str, tuple[int, str]]) -> None:
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
+def _unpack(stream: Patient, into: Path, inside: str, seen: dict[str, tuple[int, str]]) -> None:
+    with tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as archive:
         for member in archive:
             if not member.isfile() or not member.name.startswith(inside):
                 continue

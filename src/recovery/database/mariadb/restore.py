@@ -6,63 +6,56 @@ given the name of a new history. Then it takes the old one's place by rename.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
-import time
-import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from ..cluster import fsync_directory, read_state, write_state
-from ..errors import ANOTHER_BACKUP, ANOTHER_MOMENT, RestoreError
+from ..errors import ANOTHER_BACKUP, ANOTHER_MOMENT, UNTOUCHED, RestoreError, lost, unreadable
 from ..restore import Restore, Staged
-from ..shell import CommandError, now, run
+from ..shell import CommandError
 from ..target import Target as Common
-from . import binlog, server
+from . import binlog, line, server
 from .repository import Backup, DamageError, Repository
-from .target import Target
+from .wayback import MariadbWays
 
-UNTOUCHED = "The old cluster's files have not been touched."
-# Beside the staged data: nothing that a server writes there goes through the network, the event scheduler or the disk's cache twice.
-PRIVATE = (
-    "--skip-networking",
-    "--skip-slave-start",
-    "--event-scheduler=OFF",
-    "--sync-binlog=0",
-    "--innodb-flush-log-at-trx-commit=2",
-)
+# What a staged server writes is made durable once, at the end of the replay.
+HASTY = ("--sync-binlog=0", "--innodb-flush-log-at-trx-commit=2")
+OTHER_SESSIONS = "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND command <> 'Daemon'"
+FULL = ("No space left", "Errcode: 28", "OS errno 28", "ERROR 1114", "ERROR 1021")
 
 
 class MariadbRestore(Restore):
     """One restore of one MariaDB server."""
 
     owner = server.OWNER
+    ways = MariadbWays()
 
     def __init__(self, *given: Any) -> None:
         """See Restore."""
         super().__init__(*given)
         self.sources: list[Repository] = []
-        self.logs: list[Path] = []
+        self.parts: list[line.Part] = []
         self.reached: binlog.Transaction | None = None
 
     @property
-    def unit(self) -> str:
-        """Return the name of the unit in which the staged server runs."""
-        return f"recovery-{self.cluster.name}.service"
+    def private(self) -> server.Private:
+        """Return the staged server, which only its socket reaches."""
+        return server.Private(self.cluster.staging, str(self.runtime), f"recovery-{self.cluster.name}")
 
     @property
     def socket(self) -> str:
         """Return the directory of the staged server's socket."""
-        return f"{self.runtime}/socket"
+        return self.private.socket
 
-    def stage_from(self, repositories: Sequence[Repository], target: Target, jobs: int) -> Staged:
-        """Stage from these repositories: the source first, then others that may supply binary logs."""
-        self.sources = list(repositories)
-        # The order of steps is that of every engine; only this one's own parts read the repositories.
-        return self.stage(cast("Any", self.sources), {}, target, jobs)
+    @property
+    def start(self) -> binlog.Gtid:
+        """Return the transaction at which the backup's data stand."""
+        return binlog.Gtid.parse(str(self.plan["gtid"]))
 
     # ---- SAFETY -----------------------------------------------------------------------------------------------
 
@@ -72,65 +65,95 @@ class MariadbRestore(Restore):
     def _end_server(self) -> None:
         server.stop(self.cluster.data, self.procedure, at_once=True)
 
-    def _give_up(self) -> None:
-        abandon(self)
-
     def _make_room(self) -> None:
         """A disk that was replaced is empty: make the directory that the data live in."""
         self.cluster.data.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
 
-    def _prepare_runtime(self) -> None:
-        super()._prepare_runtime()
-        # The proof asks as root, through the same directory.
-        Path(self.socket).chmod(0o755)
+    @property
+    def _fetched(self) -> Path:
+        return self.cluster.data.with_name(f"{self.cluster.data.name}.binlog")
 
     def _gather_log(self, repositories: Sequence[Any], tails: Mapping[str, str]) -> None:
-        self._prepare_runtime()
-        with self.procedure.step("Collect the newest binary logs: beside the repositories and what the old cluster still has"):
-            fetched = self.cluster.data.with_name(f"{self.cluster.data.name}.binlog")
-            shutil.rmtree(fetched, ignore_errors=True)
+        self.sources = list(repositories)
+        stretches = [line.Stretch(history, binlog.Gtid.parse(upto) if upto else None) for history, upto in self.plan["log"]]
+
+        def logs_of(history: str) -> list[Path]:
             logs: dict[str, Path] = {}
-            for source in self.sources:
-                with suppress(CommandError):  # a further source that is out of reach supplies nothing
-                    for path in source.logs(self.decision["log_history"], fetched / source.name, self.procedure):
+            for number, source in enumerate(self.sources):
+                try:
+                    for path in source.logs(history, self._fetched / source.name, self.procedure):
                         logs[path.name] = longer(logs.get(path.name), path)
-            survivors = surviving(self.cluster.data, list(logs.values()))
-            for path in survivors:
-                logs[path.name] = longer(logs.get(path.name), path)
-            self.logs = sorted(logs.values(), key=binlog.number)
+                except CommandError:
+                    if number == 0:  # a further source that is out of reach only supplies nothing
+                        raise
+            if history == stretches[-1].history:
+                for path in surviving(self.cluster.data, list(logs.values())):
+                    logs[path.name] = longer(logs.get(path.name), path)
+            return sorted(logs.values(), key=binlog.number)
+
+        with (
+            self.procedure.step("Collect the newest binary logs: beside the repositories and what the old cluster still has"),
+            self._room(),
+        ):
+            shutil.rmtree(self._fetched, ignore_errors=True)
+            try:
+                self.parts = line.follow(stretches, logs_of, self.start)
+            except binlog.HoleError as error:
+                raise RestoreError(f"A part of the binary log is missing: {error}. {UNTOUCHED}", "wal-missing", ANOTHER_MOMENT) from error
+            except (binlog.BinlogError, DamageError) as error:
+                raise RestoreError(f"The binary log is damaged: {error}. {UNTOUCHED}", "replay-failed", ANOTHER_MOMENT) from error
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Say of a full disk that it is one, whichever program came upon it."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise self._full() from error
+        except CommandError as error:
+            if any(word in error.output for word in FULL):
+                raise self._full() from error
+            raise
+
+    def _full(self) -> RestoreError:
+        return RestoreError(
+            f"The disk of {self.cluster.data.parent} became full. {UNTOUCHED}",
+            "disk-full",
+            "Free space there (recovery run database_release deletes what earlier restores kept aside), or enlarge the disk.",
+        )
 
     def _restore(self, source: Any, target: Common, jobs: int) -> None:
-        staging, chain = self.cluster.staging, [Backup.parse(one) for one in self.decision["chain"]]
+        staging, label, chain = self.cluster.staging, self.plan["backup"], [Backup.parse(one) for one in self.plan["chain"]]
         increments = staging.with_name(f"{staging.name}.increments")
         for left in (staging, increments):
             shutil.rmtree(left, ignore_errors=True)
         staging.mkdir(mode=0o700)
-        self._enter("staging", staging_of=self.decision["backup"])
+        self._enter("staging", staging_of=label, taken=self.attempt)
         first: Repository = source
         try:
             for one in chain:
-                with self.procedure.step(f"Read every file of backup {one.label} into a directory beside, comparing checksums"):
+                told = f"Read every file of backup {one.label} into a directory beside, comparing checksums"
+                with self.procedure.step(told), self._room():
                     first.read(first.find(one.label), staging if one is chain[0] else increments / one.label, self.procedure)
         except DamageError as error:
-            shutil.rmtree(increments, ignore_errors=True)
-            raise RestoreError(
-                f"Backup {self.decision['backup']} in the {first.name} repository could not be read whole: {error}. {UNTOUCHED}",
-                "backup-damaged",
-                ANOTHER_BACKUP,
-            ) from error
+            said = f"Backup {label} in the {first.name} repository could not be read whole: {error}. {UNTOUCHED}"
+            raise RestoreError(said, "backup-damaged", ANOTHER_BACKUP) from error
+        except CommandError as error:
+            code = "source-lost" if lost(error) else "backup-damaged"
+            raise RestoreError(unreadable(error, label, first.name), code, ANOTHER_BACKUP) from error
         with self.procedure.step("Make the copied files consistent, the full backup first and then each increment"):
             try:
                 prepare = ["mariadb-backup", "--no-defaults", "--prepare", f"--target-dir={staging}", "--use-memory=128M"]
-                self.procedure.run(prepare)
-                for one in chain[1:]:
-                    self.procedure.run([*prepare, f"--incremental-dir={increments / one.label}"])
+                with self._room():
+                    self.procedure.run(prepare)
+                    for one in chain[1:]:
+                        self.procedure.run([*prepare, f"--incremental-dir={increments / one.label}"])
             except CommandError as error:
                 said = next((line for line in reversed(error.output.splitlines()) if "rror" in line), error.output[-300:])
-                raise RestoreError(
-                    f"Backup {self.decision['backup']} could not be made consistent: {said.strip()}. {UNTOUCHED}",
-                    "backup-damaged",
-                    ANOTHER_BACKUP,
-                ) from error
+                said = f"Backup {label} could not be made consistent: {said.strip()}. {UNTOUCHED}"
+                raise RestoreError(said, "backup-damaged", ANOTHER_BACKUP) from error
             shutil.rmtree(increments, ignore_errors=True)
             # What else lies in the directory was the copying program's, and its log files are not a server's.
             for left in staging.glob("xtrabackup_*"):
@@ -140,27 +163,14 @@ class MariadbRestore(Restore):
             self.procedure.run(["sync", "--file-system", str(staging)])
 
     def _start_private(self) -> None:
-        staging, log = self.cluster.staging, self.runtime / "server.log"
-        self._prepare_runtime()
-        log.unlink(missing_ok=True)
-        run(["systemctl", "reset-failed", self.unit], accept=(0, 1, 5))
-        command = ["systemd-run", f"--unit={self.unit}", f"--uid={self.owner}", f"--gid={self.owner}", "--service-type=notify", "--quiet"]
-        command += ["--property=LimitNOFILE=32768", "--property=TimeoutStartSec=600", "/usr/sbin/mariadbd", f"--datadir={staging}"]
-        command += [
-            f"--socket={server.socket_file(self.socket)}",
-            f"--pid-file={self.runtime}/socket/mysqld.pid",
-            f"--log-error={log}",
-            *PRIVATE,
-        ]
-        self.procedure.run(command)
+        self.private.start(self.procedure, *HASTY)
 
     def _ask(self, sql: str, *, read_only: bool = True) -> list[list[str]]:
         return server.ask(sql, socket=self.socket, timeout=60)
 
     def _replay(self, target: Common) -> None:
-        start = binlog.Gtid.parse(self.decision["gtid"])
-        with self.procedure.step(f"Replay the binary logs to the target ({target.text}), out of everybody's reach"):
-            wanted = self._wanted(target, start)
+        with self.procedure.step(f"Replay the binary logs to the target ({target.text}), out of everybody's reach"), self._room():
+            wanted = self._wanted(target)
             self.reached = wanted[-1] if wanted else None
             try:
                 if not self._serving(self.cluster.staging):
@@ -169,54 +179,62 @@ class MariadbRestore(Restore):
                         self._restore(self.sources[0], target, 0)
                     self._start_private()
                     # The copied files stand at this transaction; whatever is replayed is logged anew behind it, under its own GTID.
-                    self._ask(f"RESET MASTER; SET GLOBAL gtid_binlog_state = '{start}'")
+                    self._ask(f"RESET MASTER; SET GLOBAL gtid_binlog_state = '{self.start}'")
                 if self.reached is not None:
-                    self._apply(start, self.reached)
+                    self._apply(self.reached.gtid)
             except CommandError as error:
+                if any(word in error.output for word in FULL):
+                    raise
                 raise RestoreError(f"The replay ended badly: {error.output[-600:]} {UNTOUCHED}", "replay-failed", ANOTHER_MOMENT) from error
 
-    def _wanted(self, target: Common, start: binlog.Gtid) -> list[binlog.Transaction]:
+    def _wanted(self, target: Common) -> list[binlog.Transaction]:
         try:
-            return upto(binlog.transactions(self.logs, start), target, self.decision)
-        except binlog.HoleError as error:
-            raise RestoreError(f"A part of the binary log is missing: {error}. {UNTOUCHED}", "wal-missing", ANOTHER_MOMENT) from error
+            return upto([one for part in self.parts for one in part.transactions], target, self.plan)
         except binlog.BinlogError as error:
             raise RestoreError(f"The binary log is damaged: {error}. {UNTOUCHED}", "replay-failed", ANOTHER_MOMENT) from error
 
-    def _apply(self, start: binlog.Gtid, end: binlog.Transaction) -> None:
-        needed = [path for path in self.logs if binlog.number(path) <= binlog.number(end.file)]
-        at = binlog.Gtid.parse(self._ask("SELECT @@gtid_binlog_pos")[0][0] or str(start))
-        if at.seq >= end.gtid.seq:
-            return  # an interrupted replay had come to its end
-        reader = ["mariadb-binlog", "--no-defaults", f"--start-position={at}", f"--stop-position={end.gtid}", *map(str, needed)]
-        writer = [*server.client(self.socket), "--binary-mode", "--max-allowed-packet=1G"]
-        self.procedure.commands.append(f"{' '.join(reader)} | {' '.join(writer)}")
-        with subprocess.Popen(reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source:
-            done = subprocess.run(writer, stdin=source.stdout, capture_output=True, text=True, check=False)
-            said = source.stderr.read().decode("utf-8", "replace") if source.stderr else ""
-        if done.returncode:
-            raise CommandError(writer, done.returncode, done.stderr)
-        if source.returncode:
-            raise CommandError(reader, source.returncode, said)
+    def _position(self) -> binlog.Gtid:
+        return binlog.Gtid.parse(self._ask("SELECT @@gtid_binlog_pos")[0][0] or str(self.start))
+
+    def _apply(self, end: binlog.Gtid) -> None:
+        # A replay that was cut off may have left its writer behind: there must be only one.
+        for row in self._ask(OTHER_SESSIONS):
+            with suppress(CommandError):  # it may have ended by itself
+                self._ask(f"KILL {row[0]}")
+        for part in self.parts:
+            at = self._position()  # an interrupted replay had come so far
+            taken = [one for one in part.transactions if at.seq < one.gtid.seq <= end.seq]
+            if not taken:
+                continue
+            needed = [path for path in part.paths if binlog.number(path) <= binlog.number(taken[-1].file)]
+            reader = ["mariadb-binlog", "--no-defaults", f"--start-position={at}", f"--stop-position={taken[-1].gtid}", *map(str, needed)]
+            writer = [*server.client(self.socket), "--binary-mode", "--max-allowed-packet=1G"]
+            self.procedure.commands.append(f"{' '.join(reader)} | {' '.join(writer)}")
+            with subprocess.Popen(reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source:
+                done = subprocess.run(writer, stdin=source.stdout, capture_output=True, text=True, check=False)
+                said = source.stderr.read().decode("utf-8", "replace") if source.stderr else ""
+            if done.returncode:
+                raise CommandError(writer, done.returncode, done.stderr)
+            if source.returncode:
+                raise CommandError(reader, source.returncode, said)
 
     def _check_reached(self, target: Common) -> None:
         with self.procedure.step("Compare where the replay ended with what was wanted, to the transaction"):
-            at = self._ask("SELECT @@gtid_binlog_pos")[0][0]
-            wanted = str(self.reached.gtid) if self.reached else self.decision["gtid"]
-            if at != wanted:
+            at = self._position()
+            wanted = self.reached.gtid if self.reached else self.start
+            # What the check saw at hand must be there: a log that has gone since is a hole, not an end.
+            promised = binlog.Gtid.parse(str(self.plan["wal_to"])) if target.kind == "latest" else wanted
+            if at != wanted or at.seq < promised.seq:
                 raise RestoreError(
-                    f"Replay ended at {at or 'no transaction'} instead of {wanted}: what was acknowledged in between would be lost. "
-                    + UNTOUCHED,
+                    f"Replay ended at {at} instead of {max(wanted, promised)}: what was acknowledged in between would be lost. {UNTOUCHED}",
                     "replay-short",
                     ANOTHER_MOMENT,
                 )
             # The replay was not made durable transaction by transaction: all of it is now.
             self._ask("SET GLOBAL sync_binlog = 1; SET GLOBAL innodb_flush_log_at_trx_commit = 1; FLUSH BINARY LOGS")
-            # From here on these data have a future of their own: their logs must never be taken for the old ones.
-            self._ask(
-                f"SET sql_log_bin = 0; UPDATE {server.IDENTITY} SET history = '{uuid.uuid4()}',"  # noqa: S608 - our own
-                f" based_on = '{self.decision['backup']}', since = '{now()}'"
-            )
+            histories = [part.stretch.history for part in self.parts if part.transactions and part.transactions[0].gtid.seq <= at.seq]
+            parent = histories[-1] if histories else Backup.parse(self.plan["chain"][-1]).history
+            server.begin_history(self.socket, parent=parent, based_on=self.plan["backup"])
 
     def _describe(self, directory: Path) -> Staged:
         private = directory == self.cluster.staging
@@ -227,9 +245,9 @@ class MariadbRestore(Restore):
             directory=str(directory),
             socket=self.socket if private else server.SOCKET,
             port=self.cluster.port,
-            system_identifier=str(self.decision.get("system_identifier", "")),
+            system_identifier=str(self.plan.get("system_identifier", "")),
             timeline=0,
-            end_lsn=str(self.reached.gtid) if self.reached else str(self.decision.get("gtid", "")),
+            end_lsn=str(self.reached.gtid) if self.reached else str(self.plan.get("gtid", "")),
             last_commit=last,
             in_place=not private,
         )
@@ -237,8 +255,7 @@ class MariadbRestore(Restore):
     # ---- RUN --------------------------------------------------------------------------------------------------
 
     def _close_staged(self, staging: Path) -> None:
-        server.stop(staging, self.procedure)
-        run(["systemctl", "stop", self.unit], accept=(0, 5))
+        self.private.stop(self.procedure)
 
     def _wait_for_answer(self) -> None:
         server.wait_for_answer(self.cluster)
@@ -246,7 +263,7 @@ class MariadbRestore(Restore):
     def finish(self, phase: str = "finished") -> None:
         """Note that the service was proven; logs that were only fetched for the replay go."""
         super().finish(phase)
-        shutil.rmtree(self.cluster.data.with_name(f"{self.cluster.data.name}.binlog"), ignore_errors=True)
+        shutil.rmtree(self._fetched, ignore_errors=True)
 
 
 def longer(one: Path | None, other: Path) -> Path:
@@ -283,48 +300,3 @@ def upto(found: Sequence[binlog.Transaction], target: Common, decision: Mapping[
             raise binlog.BinlogError(f"it ends before {end}")
         return kept
     return list(found)
-
-
-def abandon(work: MariadbRestore) -> None:
-    """Throw away a staging directory, give up its recovery, and let the old cluster start again if it was left in place."""
-    cluster, procedure = work.cluster, work.procedure
-    with procedure.step("Give up the staged cluster; the old one stays as it is"):
-        server.stop(cluster.staging, procedure, at_once=True)
-        for left in (".restoring", ".restoring.increments", ".binlog"):
-            shutil.rmtree(cluster.data.with_name(cluster.data.name + left), ignore_errors=True)
-        cluster.fence.unlink(missing_ok=True)
-        state = read_state(cluster)
-        if state:
-            write_state(cluster, state | {"phase": "rolled-back", "at": now()})
-        if state.get("was_running") and cluster.data.exists():
-            procedure.run(["systemctl", "start", cluster.service], timeout=120, accept=(0, 1))
-
-
-def rollback(work: MariadbRestore) -> str:
-    """Undo a swap: the newest cluster kept aside goes back into its place."""
-    cluster, procedure = work.cluster, work.procedure
-    state = read_state(cluster)
-    if state.get("phase") in ("staging", "restored", "replayed"):
-        abandon(work)
-        return ""
-    aside = Path(state["aside"]) if state.get("aside") else None
-    if aside is None or not aside.is_dir():
-        raise RestoreError(
-            "There is no old cluster to go back to: none was kept aside by the last restore, or it was released. Nothing was changed. "
-            "To go to another moment, restore again with -e target=time:....",
-            "nothing-aside",
-        )
-    rejected = cluster.data.with_name(f"{cluster.data.name}.rejected-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-    with procedure.step("Stop the restored cluster and put the old one back into its place"):
-        cluster.fence.touch()
-        procedure.run(["systemctl", "stop", cluster.service], timeout=120)
-        if cluster.data.exists():
-            cluster.data.rename(rejected)
-        aside.rename(cluster.data)
-        fsync_directory(cluster.data.parent)
-        write_state(cluster, state | {"phase": "rolled-back", "aside": "", "at": now()})
-        cluster.fence.unlink(missing_ok=True)
-    with procedure.step("Start the old cluster"):
-        procedure.run(["systemctl", "start", cluster.service], timeout=120)
-        server.wait_for_answer(cluster)
-    return str(rejected)

@@ -6,13 +6,15 @@ Operating system accounts are database accounts of the same name (unix_socket), 
 from __future__ import annotations
 
 import os
+import pwd
 import select
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +22,7 @@ from typing import Any
 from .. import options
 from ..cluster import Cluster, Health, service_active
 from ..errors import RestoreError
-from ..shell import CommandError, Procedure, run
+from ..shell import CommandError, Procedure, now, run
 
 OWNER = "mysql"
 SOCKET = "/run/mysqld"
@@ -29,6 +31,8 @@ SETTINGS = "SET time_zone='+00:00', NAMES utf8mb4, sql_mode='ANSI_QUOTES,NO_BACK
 # What says whose data these are, and which history of them: it travels with every backup.
 IDENTITY = "hospital_recovery.identity"
 END = "--answered--"
+# A server that nobody shall reach: no network, no replication, no events of its own.
+PRIVATE = ("--skip-networking", "--skip-slave-start", "--event-scheduler=OFF")
 
 
 def socket_file(directory: str) -> str:
@@ -120,18 +124,32 @@ class Session:
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose data these are (``system``, for ever) and which history of them (``history``, new with each restore)."""
+    """Whose data these are (``system``, for ever) and which history of them (``history``, new with each restore and each rollback).
+
+    ``parent`` is the history before it, ``left_at`` the last transaction of that one which these data have.
+    """
 
     system: str
     history: str
     based_on: str
     since: str
+    parent: str = ""
+    left_at: str = ""
+
+
+def begin_history(socket: str, *, parent: str, based_on: str) -> None:
+    """Give the data a history of their own from here on: their logs must never be taken for the old ones."""
+    ask(
+        f"SET sql_log_bin = 0; UPDATE {IDENTITY} SET history = '{uuid.uuid4()}', based_on = '{based_on}', since = '{now()}',"  # noqa: S608 - our own
+        f" parent = '{parent}', left_at = @@gtid_binlog_pos",
+        socket=socket,
+    )
 
 
 def identity(socket: str = SOCKET, user: str = "root") -> Identity | None:
     """Return the identity that the server's data carry, or None if they were never prepared for backups."""
     try:
-        found = ask(f"SELECT system, history, based_on, since FROM {IDENTITY}", socket=socket, user=user)  # noqa: S608 - our own table
+        found = ask(f"SELECT system, history, based_on, since, parent, left_at FROM {IDENTITY}", socket=socket, user=user)  # noqa: S608 - our own table
     except CommandError as error:
         if "doesn't exist" in error.output or "Unknown database" in error.output:
             return None
@@ -164,6 +182,51 @@ def stop(directory: Path, procedure: Procedure, *, at_once: bool = False, timeou
         if time.monotonic() > deadline:
             raise RestoreError(f"The server in {directory} does not end (process {pid}).", "server-does-not-end")
         time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Private:
+    """A server of its own over a data directory, which only its socket reaches: for replay, proof and rehearsal."""
+
+    directory: Path
+    runtime: str
+    unit: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def socket(self) -> str:
+        """Return the directory of its socket."""
+        return f"{self.runtime}/socket"
+
+    @property
+    def log(self) -> Path:
+        """Return where it writes what it has to say."""
+        return Path(self.runtime) / "server.log"
+
+    def start(self, procedure: Procedure, *options: str) -> None:
+        """Start it as a unit of its own. Raises CommandError, with the end of its log."""
+        owner = pwd.getpwnam(OWNER)
+        for path, mode in ((Path(self.runtime), 0o755), (Path(self.socket), 0o755)):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(mode)
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        self.log.unlink(missing_ok=True)
+        run(["systemctl", "reset-failed", f"{self.unit}.service"], accept=(0, 1, 5))
+        told = {"LimitNOFILE": "32768", "TimeoutStartSec": "600", **self.properties}
+        command = ["systemd-run", f"--unit={self.unit}", f"--uid={OWNER}", f"--gid={OWNER}", "--service-type=notify", "--quiet"]
+        command += [f"--property={name}={value}" for name, value in told.items()]
+        command += ["/usr/sbin/mariadbd", f"--datadir={self.directory}", f"--socket={socket_file(self.socket)}"]
+        command += [f"--pid-file={self.socket}/mysqld.pid", f"--log-error={self.log}", *PRIVATE, *options]
+        try:
+            procedure.run(command)
+        except CommandError as error:
+            said = self.log.read_text(encoding="utf-8", errors="replace")[-1500:] if self.log.exists() else ""
+            raise CommandError(error.argv, error.status, f"{error.output} {said}".strip()) from error
+
+    def stop(self, procedure: Procedure) -> None:
+        """End it in good order."""
+        stop(self.directory, procedure)
+        run(["systemctl", "stop", f"{self.unit}.service"], accept=(0, 5))
 
 
 def intact(directory: Path) -> bool:

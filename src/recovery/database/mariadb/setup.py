@@ -214,6 +214,7 @@ def start(state: HostState, place: Place) -> None:
             settings_in_force(place)
             have_identity(state)
             have_account(state, place)
+            note_system(state, place)
     with state.procedure.step("Start the tail of the binary log and the schedules"):
         state.units(units(place), reload=False)
 
@@ -238,10 +239,18 @@ def have_identity(state: HostState) -> None:
         ask(
             "CREATE DATABASE IF NOT EXISTS hospital_recovery; CREATE TABLE IF NOT EXISTS hospital_recovery.identity"
             " (one TINYINT PRIMARY KEY DEFAULT 1 CHECK (one = 1), system CHAR(36) NOT NULL, history CHAR(36) NOT NULL,"
-            " based_on VARCHAR(64) NOT NULL, since VARCHAR(32) NOT NULL) ENGINE=InnoDB"
+            " based_on VARCHAR(64) NOT NULL, since VARCHAR(32) NOT NULL, parent VARCHAR(36) NOT NULL DEFAULT '',"
+            " left_at VARCHAR(64) NOT NULL DEFAULT '') ENGINE=InnoDB"
         )
         values = f"('{uuid.uuid4()}', '{uuid.uuid4()}', '', DATE_FORMAT(NOW(6), '%Y-%m-%dT%H:%i:%s.%fZ'))"
         ask(f"INSERT INTO {IDENTITY} (system, history, based_on, since) VALUES {values}")  # noqa: S608 - made here
+
+
+def note_system(state: HostState, place: Place) -> None:
+    """Note whose data these are beside the keys of this host: a server that has failed cannot say it any more."""
+    told = identity()
+    if told is not None:
+        apply(state, {"files": [{"path": str(place.home / "system"), "content": f"{told.system}\n", "owner": place.user}]})
 
 
 def have_account(state: HostState, place: Place) -> None:

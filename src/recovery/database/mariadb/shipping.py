@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from ..shell import CommandError
@@ -40,7 +41,7 @@ def tail(place: Place) -> int:
             return 1
         directory = Path(place.tail) / told.history
         directory.mkdir(parents=True, exist_ok=True)
-        about = {"system": told.system, "based_on": told.based_on, "since": told.since}
+        about = {name: value for name, value in asdict(told).items() if name != "history"}
         local_writer(directory / "history.json")(json.dumps(about).encode())
         first = _resume(directory, [row[0] for row in ask("SHOW BINARY LOGS", socket=where, user=user)])
         command = ["mariadb-binlog", "--no-defaults", "--read-from-remote-server", "--raw", "--stop-never"]

@@ -18,6 +18,7 @@ import pwd
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,9 +27,8 @@ from typing import IO, Any
 from ..shell import Procedure
 from . import binlog
 from .place import BackupError, Place
-from .repository import CHUNK, FORMAT, Backup, digest, local_writer, sealed, unsealed
+from .repository import CHUNK, DAMAGED, FORMAT, Backup, digest, local_writer, sealed, unsealed
 
-DAMAGED = 65
 ITERATIONS = "100000"
 
 
@@ -85,16 +85,33 @@ def encrypt(place: Place, source: IO[bytes], target: Path) -> dict[str, Any]:
 
 @contextmanager
 def decrypted(place: Place, path: Path, told: Mapping[str, Any]) -> Iterator[IO[bytes]]:
-    """Open an encrypted file, its stored form compared with its description first. Raises ValueError for damage."""
-    if path.stat().st_size != told["stored_size"] or digest(path) != told["stored_sha256"]:
-        raise ValueError(f"the checksum of {path.name} is wrong")
-    with path.open("rb") as handle, subprocess.Popen(_cipher(place, "-d"), stdin=handle, stdout=subprocess.PIPE) as process:
-        if process.stdout is None:
-            raise BackupError("openssl gives no output.")
-        yield process.stdout
-        process.stdout.read()
-        if process.wait():
-            raise ValueError(f"{path.name} cannot be decrypted")
+    """Open an encrypted file, its stored form compared with its description while it is read: first bytes come at once, however long
+    it is. Raises ValueError for damage, at the latest when it has been read."""
+    if path.stat().st_size != told["stored_size"]:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {told['stored_size']}")
+    found = hashlib.sha256()
+    with subprocess.Popen(_cipher(place, "-d"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process, path.open("rb") as stored:
+        if process.stdin is None or process.stdout is None:
+            raise BackupError("openssl takes no input or gives no output.")
+        sink = process.stdin
+
+        def feed() -> None:
+            with suppress(BrokenPipeError), sink:
+                while block := stored.read(CHUNK):
+                    found.update(block)
+                    sink.write(block)
+
+        feeder = threading.Thread(target=feed, daemon=True)
+        feeder.start()
+        try:
+            yield process.stdout
+            while process.stdout.read(CHUNK):
+                pass
+        finally:
+            process.stdout.close()
+            feeder.join()
+        if process.wait() or found.hexdigest() != told["stored_sha256"]:
+            raise ValueError(f"the checksum of {path.name} is wrong")
 
 
 @contextmanager
