@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from recovery.database import backup_command, backup_removable, backup_server, backup_setup, backup_state, gate
+from recovery.database import backup_command, backup_removable, backup_server, backup_setup, backup_state, gate, host_state
 from recovery.database.backup import Place, space_findings
 from recovery.database.host_state import HIDDEN, HostState
 
@@ -195,3 +195,18 @@ def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None
     assert backup_command.main([]) == 64
     assert backup_command.main(["run"]) == 64
     assert "hospital-backup" in capsys.readouterr().err
+
+
+def test_a_server_that_no_longer_serves_lets_its_backups_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"is-enabled": "enabled\ndisabled\n", "is-active": "active\ninactive\n"}
+    monkeypatch.setattr(host_state, "UNITS", tmp_path)
+    monkeypatch.setattr(host_state, "run", lambda argv, **_: said[argv[1]])
+    for name in ("wal-tail.service", "hospital-backup-full.timer"):
+        (tmp_path / name).touch()
+    state = HostState(check=True)
+    state.units_away(["wal-tail.service", "hospital-backup-full.timer", "never-had.timer"])
+    assert state.changes == ["disable wal-tail.service"]
+    said.update({"is-enabled": "disabled\ndisabled\n", "is-active": "inactive\ninactive\n"})
+    again = HostState(check=True)
+    again.units_away(["wal-tail.service", "hospital-backup-full.timer"])
+    assert again.changes == []

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from recovery.database import standby_judge
+from recovery.database import standby_judge, standby_verbs
 from recovery.database.cluster import Cluster
 from recovery.database.standby import Partner, lag, slot_of
 from recovery.database.standby_build import follow_settings
 from recovery.database.standby_promote import _arp
 from recovery.database.standby_rejoin import _COMMIT, _END
+from recovery.database.standby_verbs import Call
 
 GUARD = Path(__file__).resolve().parents[2] / "roles/database_standby/files/standby-guard"
 LIMITS = {"lag_bytes": 1000, "lag_s": 5}
@@ -238,3 +239,27 @@ def test_a_persons_word_counts_once(guard: Any, tmp_path: Path, monkeypatch: pyt
     (tmp_path / "main.alone").touch()
     assert may_serve(guard, tmp_path, monkeypatch, "in production", None) == 0
     assert may_serve(guard, tmp_path, monkeypatch, "in production", None) == 1
+
+
+CLUSTER = {"name": "his", "version": "15", "config_directory": "/etc/postgresql/15/main", "service": "postgresql@15-main"}
+
+
+def weigh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any]) -> Call:
+    """Return a call that weighs a promotion on a server with these facts."""
+    monkeypatch.setattr(standby_verbs, "look", lambda *_: facts)
+    given = {"verb": "weigh", "cluster": {**CLUSTER, "data_directory": str(tmp_path / "main")}, "me": "db-2", "service_address": {}}
+    given |= {"partner": {"name": "db-1", "address": "192.0.2.1", "port": 5432, "account": "a"}, "facts": {}, "sides": {}}
+    return Call(given | {"client_summaries": [], "limits": LIMITS}, check=False)
+
+
+def test_a_promotion_that_is_continued_is_the_plan_that_people_approved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed = {"what": "Let the standby db-2 take over from db-1", "kind": "failover", "loss": {"lost_transactions": 0}, "timeline": 1}
+    marker = tmp_path / "main.promotion.json"
+    marker.write_text(json.dumps({"phase": "promoting", "decision": agreed}), encoding="utf-8")
+    call = weigh(tmp_path, monkeypatch, {**STANDBY, "standby": False, "timeline": 2})
+    assert call.carry_out()["decision"] == agreed
+    assert [one.code for one in call.findings] == ["continues"]
+    marker.write_text(json.dumps({"phase": "finished", "decision": agreed}), encoding="utf-8")
+    call = weigh(tmp_path, monkeypatch, {**STANDBY, "standby": False, "timeline": 2})
+    call.carry_out()
+    assert codes(call.findings) == ["no-standby"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import yaml
-from hospital import BIN, PROJECT, WORKSTATIONS, Ran, attempts, incidents, probe, remembered
+from hospital import BIN, PROJECT, WORKSTATIONS, Ran, attempts, host, incidents, probe, remembered
 from pair import ask, follows, holders, on, serving
 
 RUN = Ran(0, "", incidents()[-1])
@@ -47,6 +48,22 @@ def test_what_was_lost_is_within_the_plan_and_the_journal_counts_it_exactly() ->
     assert measured[-1]["rpo_s"] <= allowed["rpo_s"]
     milestones = [line["name"] for line in RUN.journal if line["event"] == "milestone"]
     assert {"fault", "detected", "recovery_started", "system_up", "service_proven"} <= set(milestones)
+
+
+def test_the_hospital_is_protected_again_without_anybody() -> None:
+    """Both repositories hold a backup of the new history, both tails follow, the log arrives, and the schedule goes on."""
+    timeline = int(ask("his-db-2", "select ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int"))
+    for keeper, account in (("his-db-2", "postgres"), ("backup-offsite", "pgbackrest")):
+        words = f"runuser -u {account} -- pgbackrest --config=/etc/pgbackrest/pgbackrest.conf --stanza=his info --output=json"
+        told = json.loads(host(keeper).check_output(words))[0]
+        assert told["status"]["code"] == 0, keeper
+        assert int(told["backup"][-1]["archive"]["start"][:8], 16) == timeline, keeper
+        assert not told["backup"][-1]["error"], keeper
+    slots = ask("his-db-2", "select slot_name from pg_replication_slots where active order by 1").splitlines()
+    assert slots == ["tail_local", "tail_offsite"]
+    assert ask("his-db-2", "select last_archived_time > coalesce(last_failed_time, '-infinity') from pg_stat_archiver") == "t"
+    timers = "systemctl is-active hospital-backup-full.timer hospital-backup-diff.timer hospital-backup-incr.timer"
+    assert host("his-db-2").check_output(timers).split() == ["active"] * 3
 
 
 def test_the_run_passed_and_its_evidence_verifies() -> None:

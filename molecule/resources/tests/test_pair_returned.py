@@ -16,6 +16,14 @@ def test_the_old_server_follows() -> None:
     assert holders() == ["his-db-2"]
 
 
+def test_it_reads_the_backups_and_keeps_none() -> None:
+    info = "runuser -u postgres -- pgbackrest --config=/etc/pgbackrest/offsite-read.conf --stanza=his info"
+    assert "status: ok" in host("his-db").check_output(info)
+    duties = "wal-tail.service wal-tail-push.service hospital-backup-full.timer hospital-backup-copy.timer"
+    assert set(host("his-db").run(f"systemctl is-active {duties}").stdout.split()) == {"inactive"}
+    assert set(host("his-db").run(f"systemctl is-enabled {duties}").stdout.split()) == {"disabled"}
+
+
 def test_what_is_written_there_arrives_here() -> None:
     ask("his-db-2", "insert into heartbeat (source) values ('arrives back')")
     until = time.monotonic() + 10

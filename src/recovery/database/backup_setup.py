@@ -73,6 +73,7 @@ def install(state: HostState, wanted: Mapping[str, Any], secrets: Mapping[str, s
             state.procedure.run(["systemctl", "daemon-reload"])
         if wanted.get("server_settings") and changed & set(wanted["server_settings"]) and not state.check:
             psql("SELECT pg_reload_conf()", database="postgres", port=int(wanted["port"]), read_only=False)
+        state.units_away(wanted.get("units_away") or ())
         touched = wanted.get("units") or {}
         again = [name for name, paths in (wanted.get("restart_on") or {}).items() if changed & set(paths)]
         running = [name for name in again if name in touched and _active(name)]

@@ -20,6 +20,7 @@ from typing import Any
 from .shell import CommandError, Procedure, run
 
 HIDDEN = "(secret: not shown)\n"
+UNITS = Path("/etc/systemd/system")
 
 
 @dataclass
@@ -147,6 +148,22 @@ class HostState:
                 self.note(f"{what} {', '.join(names_changed)}", "", "done\n")
                 if not self.check:
                     self.procedure.run(["systemctl", what, *names_changed])
+
+    def units_away(self, names: Sequence[str]) -> None:
+        """Have systemd units of an earlier duty of this host neither running nor enabled; those it never had are left alone."""
+        known = [name for name in names if (UNITS / name).exists()]
+        enabled = _answers(["systemctl", "is-enabled", *known], len(known)) if known else []
+        active = _answers(["systemctl", "is-active", *known], len(known)) if known else []
+        live = [
+            name
+            for name, boot, state in zip(known, enabled, active, strict=True)
+            if boot == "enabled" or state in ("active", "activating", "failed")
+        ]
+        if live:
+            self.note(f"disable {', '.join(live)}", "of this host's earlier duty\n", "stopped and disabled\n")
+            if not self.check:
+                self.procedure.run(["systemctl", "disable", "--now", *live])
+                self.procedure.run(["systemctl", "reset-failed", *live], accept=(0, 1))
 
     def _rights(self, target: Path, owner: str, group: str, mode: int) -> None:
         if not target.exists():

@@ -156,6 +156,7 @@ class Call:
         source = str(decision["source"])
         chosen = {source: self.given["repositories"][source]}
         repository = options.repositories(chosen, self.given["ciphers"], stanza, self.cluster)[source]
+        self._marker.unlink(missing_ok=True)  # a promotion of an earlier life is not continued by the next one
         aside = standby_build.set_aside(self.cluster, self.procedure)
         archive = str(self.given["archive_config"])
         standby_build.restore(self.cluster, repository, str(decision["backup"]), self.partner, self.me, archive, self.procedure)
@@ -198,9 +199,8 @@ class Call:
         """Say whether the standby may take over, and what that loses."""
         facts, earlier = look(self.cluster), self._marked()
         if earlier.get("phase") == "promoting" and facts["answers"]:
-            decision = earlier["decision"] | {"continues": "a promotion that was interrupted"}
             self.findings.append(Finding("continues", "info", "A promotion was interrupted; it is continued."))
-            return {"decision": decision, "facts": facts}
+            return {"decision": earlier["decision"], "facts": facts}  # unaltered: it is what people approved
         summaries = self.given["client_summaries"]
         told = standby_judge.promised(summaries)
         lost: dict[str, dict[str, Any]] = {}
@@ -292,6 +292,7 @@ class Call:
         self.changed = not decision.get("follows")
         if self.check or not self.changed:
             return {"facts": look(self.cluster)}
+        self._marker.unlink(missing_ok=True)  # a promotion of an earlier life is not continued by the next one
         standby_promote.leave_address(self.address, self.procedure)
         standby_rejoin.close(self.cluster, self.procedure)
         before = look(self.cluster)
