@@ -13,7 +13,7 @@ description:
     reaches, and compares it with the manifest and with the checksum of every file. The old files are not touched.
   - V(swap) keeps the old archive aside by its name and gives its place to files and index together, by one rename.
   - V(reindex) enters images that are there as files and not in the index, also those that only the old archive's disk still holds.
-  - V(finish) notes that the archive was proven. V(rollback) puts the archive that was kept aside back.
+  - V(finish) notes that the archive was proven. V(way_back) says which archive a rollback would put back, or refuses; V(rollback) does it.
   - V(release) deletes what was kept aside, each by its name.
   - Clause RCV-1 of the plan.
 options:
@@ -21,7 +21,7 @@ options:
     description: The step.
     type: str
     required: true
-    choices: [stage, swap, reindex, finish, rollback, release]
+    choices: [stage, swap, reindex, finish, way_back, rollback, release]
   archive:
     description: The archive, as the inventory's C(pacs_archive) describes it.
     type: dict
@@ -87,6 +87,14 @@ opened_at:
   description: When the archive answered in its place.
   returned: for swap
   type: str
+way_back:
+  description: The archive that a rollback puts back into its place.
+  returned: for way_back
+  type: str
+rejected:
+  description: Where the restored archive is kept after a rollback.
+  returned: for rollback
+  type: str
 entered:
   description: Files that were entered into the index; C(left) could not be.
   returned: for reindex
@@ -110,7 +118,7 @@ from ansible.module_utils.recovery.pacs.reindex import reindex
 from ansible.module_utils.recovery.pacs.restic import Repository
 from ansible.module_utils.recovery.pacs.restore import Restore, kept_aside
 
-VERBS = ["stage", "swap", "reindex", "finish", "rollback", "release"]
+VERBS = ["stage", "swap", "reindex", "finish", "way_back", "rollback", "release"]
 
 
 def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
@@ -127,6 +135,8 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
         entered, left, findings = reindex(restore.archive, given["aside"], restore.procedure)
         measured = {"images_reindexed": len(entered)}
         return {"entered": entered, "left": left, "findings": [one.as_dict() for one in findings], "measured": measured}
+    if verb == "way_back":
+        return {"way_back": restore.way_back()["aside"]}
     if verb == "rollback":
         return {"rejected": restore.rollback()}
     if verb == "release":
@@ -155,7 +165,7 @@ def main() -> None:
     given = module.params
     archive = Archive.parse(given["archive"])
     before = {"kept_aside": [path.name for path in kept_aside(archive)]}
-    if module.check_mode:
+    if module.check_mode and given["verb"] != "way_back":
         changes = given["verb"] != "finish" and not (given["verb"] == "release" and not given["names"])
         module.exit_json(changed=changes, before=before, **before)
     restore = Restore(archive, given["decision"])
@@ -166,7 +176,7 @@ def main() -> None:
         remedy = getattr(error, "remedy", "") or "Repair the cause and run the same command again."
         finding = Finding(code, "stop", str(error), remedy=remedy)
         # Failed staging leaves everything as it was found: a refusal, only that it took reading the backup to know.
-        refused = given["verb"] in ("stage", "release") or code == "nothing-aside"
+        refused = given["verb"] in ("stage", "way_back", "release") or code == "nothing-aside"
         module.fail_json(
             msg=refusal_text([finding]), refused=refused, findings=[finding.as_dict()], before=before, **restore.procedure.as_dict()
         )

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from recovery.database.cluster import write_state
+from recovery.database.errors import RestoreError
 from recovery.database.shell import CommandError, Procedure
-from recovery.pacs import assess, backup, dicom, proof, restic
+from recovery.pacs import assess, backup, dicom, proof, restic, restore
 from recovery.pacs.archive import Archive, Entry, dataset_sha256, digest, place_of, reconcile
 from recovery.pacs.restic import Repository, Snapshot
 
@@ -182,3 +184,60 @@ def test_images_stored_before_the_backup_must_be_there_and_later_ones_are_counte
     proof._promises(archive, {"aabb-1": entry}, [{"acknowledged": [rows[0] | {"sha256": "other"}]}], "", altered)
     assert altered.verdict == "FAIL"
     assert json.dumps(altered.measured)
+
+
+class Undo(restore.Restore):
+    """A restore whose services need not run."""
+
+    def fence(self) -> None:
+        """Keep nothing from starting but by the fence's file."""
+        self.cluster.fence.touch()
+
+    def _start(self) -> None:
+        pass
+
+
+def undo(tmp_path: Path, **state: str) -> Undo:
+    """Return a restored archive whose predecessor was kept aside."""
+    index = {"service": "postgresql@15-pacs", "version": "15", "database": "pacs", "port": 5432, "config_directory": "/etc/none"}
+    dicom = {"address": "192.0.2.1", "port": 104, "title": "PACS"}
+    archive = Archive.parse({"path": str(tmp_path / "archive"), "service": "orthanc", "owner": "orthanc", "index": index, "dicom": dicom})
+    for name in ("archive", "archive.aside-1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "whose").write_text(name)
+    known = {"phase": "finished", "backup": "b", "source": "local", "aside": str(tmp_path / "archive.aside-1")}
+    write_state(archive.cluster, {**known, **state})
+    return Undo(archive, {})
+
+
+def test_a_rollback_puts_the_old_archive_back_and_is_continued_wherever_it_was_interrupted(tmp_path: Path) -> None:
+    ours = undo(tmp_path)
+    rejected = Path(ours.rollback())
+    assert (tmp_path / "archive/whose").read_text() == "archive.aside-1"
+    assert (rejected / "whose").read_text() == "archive"
+    assert not ours.cluster.fence.exists()
+
+
+@pytest.mark.parametrize("renamed", [0, 1, 2])
+def test_a_killed_rollback_goes_on(tmp_path: Path, renamed: int) -> None:
+    rejected = tmp_path / "archive.rejected-1"
+    ours = undo(tmp_path, phase="rolling-back", rejected=str(rejected))
+    ours.fence()
+    for old, new in [("archive", "archive.rejected-1"), ("archive.aside-1", "archive")][:renamed]:
+        (tmp_path / old).rename(tmp_path / new)
+    assert ours.rollback() == str(rejected)
+    assert (tmp_path / "archive/whose").read_text() == "archive.aside-1"
+    assert (rejected / "whose").read_text() == "archive"
+    assert not ours.cluster.fence.exists()
+    with pytest.raises(RestoreError, match="no old archive"):
+        ours.way_back()
+
+
+def test_without_an_old_archive_there_is_no_way_back_and_nothing_changes(tmp_path: Path) -> None:
+    ours = undo(tmp_path)
+    (tmp_path / "archive.aside-1").rename(tmp_path / "elsewhere")
+    for verb in (ours.way_back, ours.rollback):
+        with pytest.raises(RestoreError, match="no old archive"):
+            verb()
+    assert (tmp_path / "archive/whose").read_text() == "archive"
+    assert not ours.cluster.fence.exists()

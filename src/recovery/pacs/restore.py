@@ -28,6 +28,7 @@ ConditionPathExists=!{fence}
 """
 ANOTHER = "Take another source (-e source=best), or an older backup (-e target=backup:LABEL)."
 UNTOUCHED = "The old archive's files have not been touched."
+OVER = ("finished", "rolling-back", "rolled-back", "abandoned")
 
 
 class Restore:
@@ -46,7 +47,7 @@ class Restore:
         """Return the state file's content if it is of this very backup, else an empty dict."""
         state = read_state(self.cluster)
         same = all(state.get(key) == self.decision.get(key) for key in ("backup", "source"))
-        return state if same and state.get("phase") not in ("finished", "rolled-back", "abandoned") else {}
+        return state if same and state.get("phase") not in OVER else {}
 
     def _enter(self, phase: str, **more: Any) -> None:
         known = self.state or {"backup": self.decision["backup"], "source": self.decision["source"], "started": now()}
@@ -260,23 +261,35 @@ class Restore:
 
     # ---- the ways back and out ----------------------------------------------------------------------------------
 
+    def way_back(self) -> dict[str, Any]:
+        """Return the state of the restore that can be undone, or of the rollback that was interrupted; changes nothing.
+
+        Raises RestoreError where no old archive was kept aside, or it was let go.
+        """
+        state = read_state(self.cluster)
+        if state.get("phase") == "rolling-back" or (state.get("aside") and Path(state["aside"]).is_dir()):
+            return state
+        raise RestoreError(
+            "There is no old archive to go back to: none was kept aside by the last restore, or it was let go. Nothing was changed.",
+            "nothing-aside",
+            "See what is kept: recovery run pacs_release. To bring an older backup back: recovery run pacs_restore -e target=backup:LABEL",
+        )
+
     def rollback(self) -> str:
         """Undo the last swap: the archive that was kept aside returns to its place; the restored one is kept beside."""
-        state = read_state(self.cluster)
-        aside = Path(state["aside"]) if state.get("aside") else None
-        if aside is None or not aside.is_dir():
-            raise RestoreError(
-                "There is no old archive to go back to: none was kept aside by the last restore, or it was let go. Nothing was changed.",
-                "nothing-aside",
-            )
-        rejected = self.cluster.data.with_name(f"{self.cluster.data.name}.rejected-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        state, data = self.way_back(), self.cluster.data
+        aside = Path(state["aside"])
+        rejected = Path(state.get("rejected") or f"{data}.rejected-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+        write_state(self.cluster, state | {"phase": "rolling-back", "rejected": str(rejected), "at": now()})
         self.fence()
         with self.procedure.step("Put the old archive back into its place"):
-            self.cluster.data.rename(rejected)
-            aside.rename(self.cluster.data)
-            fsync_directory(self.cluster.data.parent)
-            write_state(self.cluster, state | {"phase": "rolled-back", "aside": "", "at": now()})
-            self.cluster.fence.unlink()
+            if aside.is_dir():
+                if data.exists():
+                    data.rename(rejected)
+                aside.rename(data)
+                fsync_directory(data.parent)
+            write_state(self.cluster, state | {"phase": "rolled-back", "aside": "", "rejected": "", "at": now()})
+            self.cluster.fence.unlink(missing_ok=True)
         with self.procedure.step("Start index and archive"):
             self._start()
         return str(rejected)
