@@ -1,0 +1,21 @@
+"""What show commands answer: a module for each family of platforms, fed from the switch's live state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lab.switch.shows import common, huawei, ios
+from lab.switch.shows.look import Look
+
+if TYPE_CHECKING:
+    from lab.switch.session import Session
+
+Show = Callable[[Look, Mapping[str, Any]], str]
+FAMILIES: dict[str, dict[str, Show]] = {"huawei": huawei.SHOWS, "cisco_ios": ios.SHOWS}
+
+
+def show(session: Session, name: str, values: Mapping[str, Any]) -> str:
+    """Answer a show command."""
+    family = FAMILIES[str(session.data.get("family", session.switch.grammar.platform))]
+    return (family.get(name) or common.SHOWS[name])(Look(session), values)
