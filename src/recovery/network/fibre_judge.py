@@ -198,7 +198,11 @@ def _stop(code: str, why: str, remedy: str, alternative: str = "") -> Callable[[
 AGAINST = {
     "sound": _alive("Look elsewhere for the fault: the switches, the far end."),
     "low": _alive("Clean the connectors and measure again."),
-    "shut": _stop("end-shut", "Another strand would stay dark as well.", "Find out who shut it and why, then open it."),
+    "shut": _stop(
+        "end-shut",
+        "Another strand would stay dark as well.",
+        "Find out who shut it and why, then open it. After a swap or a restore: merge what it proposed to the record first.",
+    ),
     "optic": _stop("optic-faint", "Over another strand it would send as little.", "Replace the transceiver."),
     "not-glass": _stop(
         "not-the-glass",

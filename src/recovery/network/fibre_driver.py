@@ -1,0 +1,145 @@
+"""Both ends of a segment at once: sessions that stand open, phases that wait for each other, and the way back (RCV-2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TypeVar
+
+from recovery.database.shell import Procedure
+from recovery.network.answers import SwitchError
+from recovery.network.device import Device
+from recovery.network.fibre_ends import Side
+from recovery.network.scrub_network import hide
+from recovery.network.session import Session
+
+Result = TypeVar("Result")
+
+
+class MoveError(Exception):
+    """A phase that one of the ends did not take: what is so now, and whether both are as they were before."""
+
+    def __init__(self, message: str, restored: bool, code: str = "line-rejected") -> None:
+        """Keep the sentence, whether everything was put back, and the finding's code."""
+        super().__init__(message)
+        self.restored = restored
+        self.code = code
+
+
+@dataclass
+class Ends:
+    """Open sessions with both switches. Use it as a context manager."""
+
+    sides: Sequence[Side]
+    devices: Mapping[str, Device]
+    procedure: Procedure
+    sessions: dict[str, Session] = field(default_factory=dict)
+
+    def __enter__(self) -> Ends:
+        """Log in at both ends at once. Raises SwitchError, with neither session left open."""
+        try:
+            self._each(lambda side: self.sessions.__setitem__(side.switch, Session(self.devices[side.switch])))
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Hang up at both ends."""
+        self.close()
+
+    def close(self) -> None:
+        """Hang up at both ends."""
+        for session in self.sessions.values():
+            session.close()
+
+    def _each(self, work: Callable[[Side], Result]) -> dict[str, Result]:
+        """Do the same at both ends at once. Raises the first error, after both have finished."""
+        with ThreadPoolExecutor(max_workers=len(self.sides)) as pool:
+            futures = {side.switch: pool.submit(work, side) for side in self.sides}
+        return {switch: future.result() for switch, future in futures.items()}
+
+    def running(self) -> dict[str, str]:
+        """Return what runs at both ends."""
+        return self._each(lambda side: self.sessions[side.switch].running())
+
+    def planned(self, phase: str, running: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return what either end would be told in a phase."""
+        return {side.switch: side.lines(phase, running[side.switch]) for side in self.sides}
+
+    def send(self, told: Mapping[str, Sequence[str]]) -> None:
+        """Send lines to both ends at once, and let them take effect."""
+
+        def one(side: Side) -> None:
+            if told.get(side.switch):
+                self.sessions[side.switch].configure(told[side.switch])
+
+        self._remember(told)
+        self._each(one)
+
+    def _remember(self, told: Mapping[str, Sequence[str]]) -> None:
+        for side in self.sides:
+            secrets = self.sessions[side.switch].talk.secrets
+            self.procedure.commands += [f"{side.switch}: {hide(line, secrets)}" for line in told.get(side.switch) or ()]
+
+    def light(self) -> bool:
+        """Open the new ports, which carry nothing yet; return whether anything had to be done."""
+        told = self.planned("light", self.running())
+        if any(told.values()):
+            with self.procedure.step(f"Open {self._ports('new')}, which carry nothing yet"):
+                self._or_back(told)
+        return any(told.values())
+
+    def move(self) -> float:
+        """Shut the old ports at both ends, then let the new ones carry; return the seconds in which neither pair carried anything.
+
+        What has to be typed is worked out before the first line is sent. Raises MoveError.
+        """
+        running = self.running()
+        close = self.planned("close", running)
+        carry = self.planned("carry", running)
+        if not any(close.values()) and not any(carry.values()):
+            return 0.0
+        began = time.monotonic()
+        with self.procedure.step(f"Shut {self._ports('old')}: from here on there is no loop, whatever is plugged"):
+            self._or_back(close)
+        with self.procedure.step(f"Let {self._ports('new')} carry all that the old ports carried"):
+            self._or_back(carry)
+        return round(time.monotonic() - began, 3)
+
+    def back(self) -> bool:
+        """Put both ends back to what they were before: the new ports first, so that there is no loop on the way either."""
+        running = self.running()
+        told = self.planned("inverse", running)
+        if not any(told.values()):
+            return False
+        with self.procedure.step(f"Shut {self._ports('new')} again"):
+            self.send(self.planned("shut-new", running))
+        with self.procedure.step(f"Give {self._ports('old')} back what they carried"):
+            self.send(self.planned("inverse", self.running()))
+        return True
+
+    def save(self) -> None:
+        """Let both switches start with what runs now."""
+        with self.procedure.step("Save at both ends"):
+            self._each(lambda side: self.sessions[side.switch].save())
+
+    def _ports(self, which: str) -> str:
+        return " and ".join(f"{side.switch} {side.new if which == 'new' else side.old}" for side in self.sides)
+
+    def _or_back(self, told: Mapping[str, Sequence[str]]) -> None:
+        """Send it to both ends, or leave both as they were before. Raises MoveError."""
+        try:
+            self.send(told)
+        except SwitchError as error:
+            try:
+                self.back()
+                after = self.planned("inverse", self.running())
+                restored = not any(after.values())
+            except SwitchError as second:
+                raise MoveError(f"{error.message} Putting it back failed too: {second.message}", False, error.code) from error
+            end = "Both ends are as they were before." if restored else "The ends are NOT as they were before."
+            raise MoveError(f"{error.message} {end}", restored, error.code) from error
