@@ -205,6 +205,16 @@ class Community:
 
     secret: Secret
     access: Literal["read", "write"] = "read"
+    acl: str = ""
+
+
+@dataclass(frozen=True)
+class TrapHost:
+    """Where SNMP traps go, under which community and in which version (``v2c``, ``2c``: as the platform writes it)."""
+
+    address: str
+    secret: Secret
+    version: str = "v2c"
 
 
 @dataclass(frozen=True)
@@ -218,7 +228,7 @@ class Services:
     snmp_contact: str = ""
     snmp_location: str = ""
     snmp_communities: frozenset[Community] = frozenset()
-    snmp_trap_hosts: frozenset[str] = frozenset()
+    snmp_traps: frozenset[TrapHost] = frozenset()
     lldp: bool = False
     dhcp: bool = False
     snooping: bool = False
@@ -246,7 +256,10 @@ class Management:
 
 @dataclass(frozen=True)
 class Block:
-    """Lines carried verbatim within a platform, listed otherwise. ``kind``: acl, qos, aaa, line, keys, system... ``header`` opens its view."""
+    """Lines carried verbatim within a platform, listed otherwise.
+
+    ``kind``: acl, qos, aaa, line, keys, system... ``header`` opens its view; without ``lines`` it is a line by itself.
+    """
 
     kind: str
     header: str
