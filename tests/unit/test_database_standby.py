@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from recovery.database import standby_judge, standby_verbs
+from recovery.database import standby_judge, standby_rejoin, standby_verbs
 from recovery.database.cluster import Cluster
+from recovery.database.errors import RestoreError
 from recovery.database.standby import Partner, lag, slot_of
 from recovery.database.standby_build import follow_settings
 from recovery.database.standby_promote import _arp
-from recovery.database.standby_rejoin import _COMMIT, _END
+from recovery.database.standby_rejoin import _COMMIT, _END, _first_behind, room_for_copy
 from recovery.database.standby_verbs import Call
 
 GUARD = Path(__file__).resolve().parents[2] / "roles/database_standby/files/standby-guard"
@@ -176,7 +177,33 @@ def test_commits_are_counted_from_what_pg_waldump_prints() -> None:
     found = _COMMIT.search(line)
     assert found and found.groups() == ("741", "0/03000188", "2026-11-21 03:25:07.412345 UTC")
     assert _END.search(line)
+    told = _COMMIT.search(f"{line}; inval msgs: catcache 50")
+    assert told and told.group(3).endswith(" UTC")
     assert _COMMIT.search(line.replace("COMMIT", "ABORT")) is None
+
+
+@pytest.mark.parametrize(
+    ("present", "start", "hole"),
+    [
+        (["000000010000000000000003", "000000010000000000000004"], 0x3000188, ""),
+        (["000000010000000000000005", "000000020000000000000003"], 0x5000000, "000000010000000000000003 to 000000010000000000000004"),
+        (["000000010000000000000002", "00000002.history"], None, "000000010000000000000003 and what followed"),
+    ],
+)
+def test_log_that_is_gone_is_not_counted_as_nothing(tmp_path: Path, present: list[str], start: int | None, hole: str) -> None:
+    for name in present:
+        (tmp_path / name).touch()
+    assert _first_behind(tmp_path, 1, 0x3000188) == (start, hole)
+
+
+def test_a_copy_that_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster("his", "15", str(tmp_path / "main"), "/etc/postgresql/15/main", "postgresql@15-main")
+    (tmp_path / "main").mkdir()
+    (tmp_path / "main/PG_VERSION").write_text("15")
+    room_for_copy(cluster)
+    monkeypatch.setattr(standby_rejoin, "free_bytes", lambda _: 1)
+    with pytest.raises(RestoreError, match="whole copy"):
+        room_for_copy(cluster)
 
 
 def test_the_announcement_is_a_gratuitous_arp() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hospital import Ran, host, incidents
+from hospital import DATA, Ran, host, incidents, recovery
 from pair import ask, follows, holders, serving
 
 RUN = Ran(0, "", incidents()[-1])
@@ -14,6 +14,11 @@ def test_the_old_server_follows() -> None:
     assert follows("his-db") == {"status": "streaming", "sender": "10.20.10.13"}
     assert serving() == ["his-db-2"]
     assert holders() == ["his-db-2"]
+
+
+def test_each_of_the_two_asks_the_other_one() -> None:
+    for server, partner in (("his-db", "10.20.10.13"), ("his-db-2", "10.20.10.11")):
+        assert f"host={partner} " in host(server).file("/etc/hospital-standby.json").content_string
 
 
 def test_it_reads_the_backups_and_keeps_none() -> None:
@@ -38,3 +43,15 @@ def test_what_only_it_had_was_counted_and_kept() -> None:
     assert measured[-1]["diverged_transactions"] > 0, "it went on working alone for a moment"
     kept = host("his-db").check_output("find /var/lib/postgresql/15 -maxdepth 2 -name transactions.txt -path '*diverged*' -exec cat {} +")
     assert len(kept.splitlines()) == measured[-1]["diverged_transactions"]
+
+
+def test_a_server_whose_files_are_damaged_comes_back_as_a_whole_copy() -> None:
+    """What pg_rewind cannot take back is copied anew; the damaged directory is kept aside by its name."""
+    host("his-db").check_output("systemctl stop postgresql@15-main && rm %s/global/pg_control", DATA)
+    ran = recovery("database_rejoin")
+    assert (ran.status, ran.verdict) == (0, "PASS"), ran.output
+    told = [line["data"]["rejoined_by"] for line in ran.journal if line["event"] == "measured" and "rejoined_by" in line["data"]]
+    assert told == ["copied anew"]
+    assert follows("his-db") == {"status": "streaming", "sender": "10.20.10.13"}
+    assert serving() == ["his-db-2"]
+    assert "main.aside-" in host("his-db").check_output("ls /var/lib/postgresql/15")

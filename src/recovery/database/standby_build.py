@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from .backup_server import have_account, have_slots
@@ -86,20 +87,28 @@ def restore(cluster: Cluster, source: Repository, label: str, partner: Partner, 
 
 def follow_settings(cluster: Cluster, partner: Partner, me: str, archive_config: str, stanza: str) -> None:
     """Make the data directory that of a standby of ``partner``: signal file and settings; what an earlier life left is replaced."""
-    settings = cluster.data / "postgresql.auto.conf"
-    mine = ("primary_conninfo", "primary_slot_name", "restore_command", "recovery_target")
-    lines = settings.read_text(encoding="utf-8").splitlines() if settings.exists() else []
-    kept = [line for line in lines if not line.startswith(mine)]
     fetch = ARCHIVE_GET.format(config=archive_config, stanza=stanza)
-    kept += [f"primary_conninfo = '{partner.conninfo(me)}'", f"primary_slot_name = '{slot_of(me)}'", f"restore_command = '{fetch}'"]
-    owner = pwd.getpwnam(OWNER)
-    for path, text in ((settings, "\n".join(kept) + "\n"), (cluster.data / "standby.signal", "")):
-        new = Path(f"{path}.new")
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o600)
-        os.chown(new, owner.pw_uid, owner.pw_gid)
-        new.replace(path)
+    settings = {"primary_conninfo": partner.conninfo(me), "primary_slot_name": slot_of(me), "restore_command": fetch}
+    have_settings(cluster, settings)
+    _replace(cluster.data / "standby.signal", "")
     fsync_directory(cluster.data)
+
+
+def have_settings(cluster: Cluster, settings: Mapping[str, str]) -> None:
+    """Write into the data directory's own settings how its log is fetched; what an earlier life left of that is replaced."""
+    path = cluster.data / "postgresql.auto.conf"
+    mine = ("primary_conninfo", "primary_slot_name", "restore_command", "recovery_target")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if not line.startswith(mine)] + [f"{name} = '{value}'" for name, value in settings.items()]
+    _replace(path, "\n".join(kept) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    owner, new = pwd.getpwnam(OWNER), Path(f"{path}.new")
+    new.write_text(text, encoding="utf-8")
+    new.chmod(0o600)
+    os.chown(new, owner.pw_uid, owner.pw_gid)
+    new.replace(path)
 
 
 def start_following(cluster: Cluster, procedure: Procedure, timeout: float = 120) -> dict[str, object]:

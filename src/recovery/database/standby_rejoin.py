@@ -7,17 +7,19 @@ import pwd
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .cluster import OWNER, Cluster, control_data, fsync_directory, postmaster_pid
+from .cluster import OWNER, Cluster, control_data, free_bytes, fsync_directory, postmaster_pid
 from .errors import RestoreError
-from .shell import CommandError, Procedure, psql, run
+from .shell import CommandError, Procedure, run
 from .standby import Partner, slot_of
-from .standby_build import set_aside
+from .standby_build import have_settings, set_aside
 from .wal import Segment, format_lsn, parse_history, parse_lsn
 
-_COMMIT = re.compile(r"tx:\s+(\d+), lsn: ([0-9A-F/]+),.*desc: COMMIT(?:_PREPARED)? ([0-9-]+ [0-9:.]+ \S+)")
+_COMMIT = re.compile(r"tx:\s+(\d+), lsn: ([0-9A-F/]+),.*desc: COMMIT(?:_PREPARED)? ([0-9-]+ [0-9:.]+ [^\s;]+)")
+SEGMENT_BYTES = 16 * 1024 * 1024
 _END = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+)")
 
 
@@ -42,13 +44,17 @@ def parted_at(partner: Partner, own_timeline: int) -> tuple[int, int]:
 
 
 def diverged(cluster: Cluster, timeline: int, fork: int) -> dict[str, Any]:
-    """Return what this server committed after the histories parted: count, first and last time, the records themselves, end of its log."""
-    text = ""
+    """Return what this server committed after the histories parted: count, first and last time, the records themselves, end of its log.
+
+    ``hole`` names the log behind the fork that this server does not have any more: what was committed there cannot be counted.
+    """
+    text = end = ""
     program = str(cluster.binaries / "pg_waldump")
     log = cluster.data / "pg_wal"
+    start, hole = _first_behind(log, timeline, fork)
     # Records of transactions only; at the end of the log the program stops with an error, which is how the end is told.
-    for extra in (["--rmgr=Transaction"], []):
-        command = [program, f"--path={log}", f"--timeline={timeline}", f"--start={format_lsn(fork)}", *extra]
+    for extra in (["--rmgr=Transaction"], []) if start is not None else ():
+        command = [program, f"--path={log}", f"--timeline={timeline}", f"--start={format_lsn(start or fork)}", *extra]
         if extra:
             text = run(command, user=OWNER, timeout=600, accept=(0, 1))
         else:
@@ -63,7 +69,20 @@ def diverged(cluster: Cluster, timeline: int, fork: int) -> dict[str, Any]:
         "records": "".join(f"transaction {number} at {lsn}, committed {at}\n" for number, lsn, at in commits),
         "fork": format_lsn(fork),
         "timeline": timeline,
+        "hole": hole,
     }
+
+
+def _first_behind(log: Path, timeline: int, fork: int) -> tuple[int | None, str]:
+    """Return from where behind the fork the log is at hand (None: nowhere), and the names of the first and last segment that are not."""
+    wanted = Segment(timeline, fork // SEGMENT_BYTES)
+    names = (path.name for path in log.iterdir() if re.fullmatch(r"[0-9A-F]{24}", path.name)) if log.is_dir() else ()
+    present = sorted(one for one in map(Segment.parse, names) if one.timeline == timeline and one.number >= wanted.number)
+    if present and present[0] == wanted:
+        return fork, ""
+    if not present:
+        return None, f"{wanted.name()} and what followed"
+    return present[0].start(), f"{wanted.name()} to {Segment(timeline, present[0].number - 1).name()}"
 
 
 def keep(cluster: Cluster, told: dict[str, Any], procedure: Procedure) -> str:
@@ -72,7 +91,7 @@ def keep(cluster: Cluster, told: dict[str, Any], procedure: Procedure) -> str:
     owner = pwd.getpwnam(OWNER)
     with procedure.step("Keep the log that only this server has, before it is thrown away"):
         place.mkdir(mode=0o700)
-        first = Segment(int(told["timeline"]), parse_lsn(told["fork"]) // (16 * 1024 * 1024)).name()
+        first = Segment(int(told["timeline"]), parse_lsn(told["fork"]) // SEGMENT_BYTES).name()
         for path in sorted((cluster.data / "pg_wal").iterdir()):
             if path.is_file() and re.fullmatch(r"[0-9A-F]{24}", path.name) and path.name[:8] == first[:8] and path.name >= first:
                 shutil.copyfile(path, place / path.name)
@@ -92,14 +111,23 @@ def close(cluster: Cluster, procedure: Procedure) -> None:
         raise RestoreError("The server of this host did not stop.", "server-running", f"Stop it: systemctl stop {cluster.service}")
 
 
-def rewind(cluster: Cluster, partner: Partner, me: str, procedure: Procedure) -> bool:
-    """Take back what this server has beyond the fork, by pg_rewind. Returns False if it cannot: then it is to be rebuilt."""
+def rewind(cluster: Cluster, partner: Partner, me: str, archives: Sequence[str], stanza: str, procedure: Procedure) -> str:
+    """Take back what this server has beyond the fork, by pg_rewind. Returns why it cannot be, in which case it is to be copied anew.
+
+    ``archives``: pgBackRest configurations by which log from before the fork is fetched, which a server that went on alone has removed.
+    """
     control = control_data(cluster, cluster.data)
     hints = control.get("wal_log_hints setting", "off") == "on" or control.get("Data page checksum version", "0") != "0"
     if not hints:
-        return False
+        return "neither data checksums nor wal_log_hints were on: pages changed beyond the fork cannot be told"
+    fetch = " || ".join(
+        f'pgbackrest --config={config} --stanza={stanza} --pg1-path={cluster.data} archive-get %f "%p"'
+        for config in archives
+        if Path(config).exists()
+    )
     with procedure.step("Take back what this server has beyond the fork, page by page"):
         psql_checkpoint(partner)
+        have_settings(cluster, {"restore_command": fetch} if fetch else {})
         try:
             procedure.run(
                 [
@@ -107,13 +135,26 @@ def rewind(cluster: Cluster, partner: Partner, me: str, procedure: Procedure) ->
                     f"--target-pgdata={cluster.data}",
                     f"--source-server={partner.conninfo(me, database='postgres')}",
                     f"--config-file={cluster.config_directory}/postgresql.conf",
+                    *(["--restore-target-wal"] if fetch else []),
                 ],
                 user=OWNER,
                 timeout=3600,
             )
-        except CommandError:
-            return False
-    return True
+        except CommandError as error:
+            return "; ".join(line for line in error.output.splitlines() if "error:" in line)[-400:] or error.output[-400:]
+    return ""
+
+
+def room_for_copy(cluster: Cluster) -> None:
+    """Raise RestoreError where the disk does not hold a whole copy beside the old directory, as large as that is."""
+    need = sum(path.stat().st_size for path in cluster.data.rglob("*") if path.is_file() and not path.is_symlink())
+    free = free_bytes(cluster.data.parent)
+    if free < need:
+        raise RestoreError(
+            f"A whole copy of the other server needs {need / 2**30:.2f} GiB beside the old directory; {free / 2**30:.2f} GiB are free.",
+            "disk-full",
+            f"Free space on that disk: {', '.join(remains(cluster)) or 'nothing is kept aside'} may be moved elsewhere. Then repeat.",
+        )
 
 
 def psql_checkpoint(partner: Partner) -> None:
@@ -157,11 +198,6 @@ def rebuild(cluster: Cluster, partner: Partner, me: str, procedure: Procedure) -
     return aside
 
 
-def has_slot(cluster: Cluster, name: str) -> bool:
-    """Tell whether this server keeps its log for a follower."""
-    return bool(psql(f"SELECT 1 FROM pg_replication_slots WHERE slot_name = '{name}'", database="postgres", port=cluster.port))  # noqa: S608
-
-
 def remains(cluster: Cluster) -> list[str]:
     """Return what rejoining has left beside the data directory, by name."""
-    return sorted(path.name for path in Path(cluster.data.parent).glob(f"{cluster.data.name}.*-*"))
+    return sorted(path.name for path in cluster.data.parent.glob(f"{cluster.data.name}.*-*"))

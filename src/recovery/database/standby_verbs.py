@@ -18,6 +18,9 @@ from .shell import CommandError, Procedure, psql
 from .standby import PASSWORDS, Partner, lag, look, reach, serves, slot_of
 from .target import Target
 
+# By what a server that kept the local repository reads it: its own past, also from before the other one took over.
+OWN_ARCHIVE = "/etc/pgbackrest/pgbackrest.conf"
+
 
 class Call:
     """One call of the module on one of the two servers."""
@@ -283,7 +286,18 @@ class Call:
         told = standby_rejoin.diverged(self.cluster, timeline, fork)
         decision |= {key: told[key] for key in ("transactions", "first", "last", "bytes", "fork", "timeline")}
         decision["throws_away"] = f"{told['transactions']} transactions that only {self.me} has; their log is kept beside as evidence"
-        decision["how"] = "rewound" if facts["checksums"] else "copied anew"
+        if told["hole"]:
+            decision["throws_away"] += f"; more than these, perhaps: its log {told['hole']} is gone"
+            self.findings.append(
+                Finding(
+                    "divergence-uncounted",
+                    "warning",
+                    f"{self.me} does not have its log {told['hole']} any more: what it alone saved there cannot be counted.",
+                    why="It is in its data directory, and in no other place.",
+                    alternative=f"Copy {self.cluster.data} away before it comes back, if anybody may have worked with it.",
+                )
+            )
+        decision["how"] = "rewound; copied anew if that cannot be, its old directory kept aside"
         return {"decision": decision, "facts": facts}
 
     def do_rejoin(self) -> dict[str, Any]:
@@ -296,7 +310,7 @@ class Call:
         standby_promote.leave_address(self.address, self.procedure)
         standby_rejoin.close(self.cluster, self.procedure)
         before = look(self.cluster)
-        kept, measured, how = "", {}, ""
+        kept, measured, aside = "", {}, ""
         if before["intact"] and not before["standby_signal"]:
             timeline, fork = standby_rejoin.parted_at(self.partner, int(before["timeline"]))
             told = standby_rejoin.diverged(self.cluster, timeline, fork)
@@ -304,13 +318,16 @@ class Call:
             if told["bytes"] or told["transactions"]:
                 kept = standby_rejoin.keep(self.cluster, told, self.procedure)
                 self.diff = {"before": told["records"], "after": ""}
-        aside = ""
-        if before["intact"] and standby_rejoin.rewind(self.cluster, self.partner, self.me, self.procedure):
-            how = "rewound"
-        else:
+        stanza, archive = str(self.given["cluster"]["stanza"]), str(self.given["archive_config"])
+        how, refused = "rewound", "its data directory is incomplete"
+        if before["intact"]:
+            archives = [OWN_ARCHIVE, archive]
+            refused = standby_rejoin.rewind(self.cluster, self.partner, self.me, archives, stanza, self.procedure)
+        if refused:
+            self.findings.append(Finding("not-rewound", "info", f"{self.me} cannot be rewound ({refused}); it is copied anew."))
+            standby_rejoin.room_for_copy(self.cluster)
             how, aside = "copied anew", standby_rejoin.rebuild(self.cluster, self.partner, self.me, self.procedure)
-        stanza = str(self.given["cluster"]["stanza"])
-        standby_build.follow_settings(self.cluster, self.partner, self.me, str(self.given["archive_config"]), stanza)
+        standby_build.follow_settings(self.cluster, self.partner, self.me, archive, stanza)
         facts = standby_build.start_following(self.cluster, self.procedure)
         return {"facts": facts, "how": how, "aside": aside, "kept": kept, "measured": measured | {"rejoined_by": how}}
 
