@@ -113,8 +113,8 @@ class Line:
     def _meaning(device: Device, error: BaseException) -> SwitchError:
         """Say what really happened: netmiko turns most of it into a timeout."""
         cause: BaseException = error
-        while not isinstance(cause, (paramiko.SSHException, OSError)) and (cause.__cause__ or cause.__context__):
-            cause = cause.__cause__ or cause.__context__ or cause
+        while type(cause).__module__.startswith("netmiko") and cause.__context__:
+            cause = cause.__context__
         if isinstance(cause, paramiko.BadHostKeyException):
             expected, got = cause.expected_key.fingerprint, cause.key.fingerprint
             return HostKeyChangedError(

@@ -81,7 +81,9 @@ class Session:
         try:
             raw = self._line.channel.recv(65536)
         except TimeoutError:
-            raise NoAnswerError(f"{self.device.name} has said nothing for {min(idle_s, left):.0f} s.") from None
+            if left <= idle_s:
+                raise NoAnswerError(f"{self.device.name} was given all the time it may take, and has not finished.") from None
+            raise NoAnswerError(f"{self.device.name} has said nothing for {idle_s:.0f} s.") from None
         except OSError as error:
             raise SessionLostError(f"The session with {self.device.name} was lost: {error}.") from error
         if not raw:
@@ -135,10 +137,8 @@ class Session:
         return hide(text, self.talk.secrets)
 
     def _log_in(self) -> None:
-        anyone = self.talk.prompt_of()
-        self._read(anyone)
-        found = anyone.search("\n" + self.prompt)
-        self._names = (found["name"] if found else self.device.expected,)
+        self._read(self.talk.prompt_of())
+        self._names = (self.talk.name_in(self.prompt) or self.device.expected,)
         if self.talk.enable and self.prompt.endswith(">"):
             self._enable()
         for line in self.talk.prepare:
@@ -245,8 +245,7 @@ class Session:
             if answer.rejected:
                 self._reject(answers, of)
         if renamed and not self.talk.commit:
-            found = self.talk.prompt_of().search("\n" + self.prompt.partition("(")[0] + self.prompt[-1:])
-            self._names = (renamed.groupdict().get("name") or (found["name"] if found else self.device.expected),)
+            self._names = (renamed.groupdict().get("name") or self.talk.name_in(self.prompt) or self.device.expected,)
 
     def _reject(self, answers: list[Answer], of: int) -> None:
         """Tell which line was not accepted, after giving up what the switch has kept back."""
@@ -364,4 +363,4 @@ def _text(said: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " / ".join(part.strip() for part in text.splitlines() if part.strip().strip("^"))
+    return " / ".join(part.strip() for part in text.splitlines() if part.strip().strip("^")).rstrip(".")

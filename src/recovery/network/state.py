@@ -142,7 +142,12 @@ def rows(how: Talk, table: str, text: str) -> list[dict[str, Any]]:
         found = _table(show.template, text)
     except textfsm.TextFSMError as error:
         raise StateError(f"The answer to {show.command!r} ({how.platform}) is not understood: {error}") from error
-    return [{ours: row[theirs] for ours, theirs in show.take.items()} for row in found]
+    return [{ours: _only(row[theirs], show.only.get(ours)) for ours, theirs in show.take.items()} for row in found]
+
+
+def _only(value: Any, pattern: re.Pattern[str] | None) -> Any:
+    found = pattern.search(str(value)) if pattern else None
+    return found[0] if found else value
 
 
 def read(session: Session, tables: Iterable[str] = ()) -> State:
@@ -205,7 +210,7 @@ def parse(platform: str, answers: Mapping[str, str]) -> State:
         ),
         aggregates=members,
         light={full(row["port"]): (_power(row["rx"]), _power(row["tx"])) for row in of("light")},
-        poe={full(row["port"]): round(float(row["watts"]) / float(row.get("per") or 1), 3) for row in of("poe") if _decimal(row["watts"])},
+        poe={full(row["port"]): float(row["watts"]) / how.shows["poe"].per for row in of("poe") if _decimal(row["watts"])},
         missing=tuple(table for table in how.shows if table not in answers),
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 PLATFORMS = Path(__file__).parent / "platforms"
+ANY_NAME = r"[^\s<>\[\]#()]+?"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Show:
     template: Path
     take: Mapping[str, str]
     optional: bool = False  # a switch without PoE or optics may reject the command
+    only: Mapping[str, re.Pattern[str]] = field(default_factory=dict)  # the part of a column that is meant
+    per: float = 1.0  # how many of the platform's units of power make a watt
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,23 @@ class Talk:
 
     def prompt_of(self, *names: str) -> re.Pattern[str]:
         """Return the pattern of a prompt of one of these names, at the end of what was read; without names, of any."""
-        shown = [name[: self.name_shown] if self.name_shown else name for name in names]
-        either = "|".join(re.escape(name) + (r"\S*?" if self.name_shown and len(name) > self.name_shown else "") for name in shown)
-        name = f"(?:{either})" if names else r"(?P<name>[^\s<>\[\]#()]+?)"
-        return re.compile(r"(?:^|[\r\n])" + self.prompt.replace("{name}", name) + r"\s*\Z")
+        cut = self.name_shown
+        either = "|".join(re.escape(name[:cut]) + r"\S*?" if cut and len(name) > cut else re.escape(name) for name in names)
+        return self._prompt(f"(?:{either})" if names else ANY_NAME)
+
+    def name_in(self, prompt: str) -> str:
+        """Return the name that a prompt shows; empty for what is no prompt of this platform."""
+        for place in range(self.prompt.count("{name}")):
+            pattern = self.prompt
+            for other in range(self.prompt.count("{name}")):
+                pattern = pattern.replace("{name}", f"(?P<name>{ANY_NAME[:-1]})" if other == place else ANY_NAME, 1)
+            found = re.match(pattern + r"\s*\Z", prompt)
+            if found and found["name"]:
+                return found["name"]
+        return ""
+
+    def _prompt(self, name: str) -> re.Pattern[str]:
+        return re.compile(r"(?:^|[\r\n])(?:" + self.prompt.replace("{name}", name) + r")\s*\Z")
 
     def rejected(self, text: str) -> bool:
         """Say whether an answer is a refusal."""
@@ -107,7 +123,8 @@ def _show(entry: Mapping[str, Any]) -> Show:
         import ntc_templates
 
         template = Path(ntc_templates.__file__).parent / "templates" / f"{entry['ntc']}.textfsm"
-    return Show(entry["command"], template, entry["take"], bool(entry.get("optional")))
+    only = {key: re.compile(pattern) for key, pattern in (entry.get("only") or {}).items()}
+    return Show(entry["command"], template, entry["take"], bool(entry.get("optional")), only, float(entry.get("per", 1)))
 
 
 @functools.cache
