@@ -1,10 +1,10 @@
 """The dead man's timer on the control node: a spare that was half configured goes back by itself if its run dies (RCV-3).
 
-A process of its own watches a file. When the file's deadline has passed and nobody disarmed it, it sends the stored inverse to the
-spare, unless the spare carries traffic by then: wards that work again are not cut off because a terminal was closed. It is told the
-spare's account on its standard input and keeps it in memory only.
+A process of its own watches a file. When the file's deadline has passed and nobody disarmed it, it gives the spare its own
+configuration back, unless the spare carries traffic by then: wards that work again are not cut off because a terminal was closed. It is
+told the spare's account and configuration on its standard input and keeps them in memory only.
 
-    python -m recovery.network.deadman FILE < device.json
+    python -m recovery.network.deadman FILE < order.json
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from recovery.frame.lock import process_started
+from recovery.network.failover_record import put
 
 POLL_S = 1.0
 STATES = ("armed", "disarmed", "fired", "left-alone", "failed")
@@ -33,31 +34,20 @@ def read(path: Path) -> dict[str, Any]:
     return dict(told) if isinstance(told, dict) else {}
 
 
-def _write(path: Path, told: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_suffix(f".{os.getpid()}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(dict(told), stream, ensure_ascii=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-
-
 def alive(told: Mapping[str, Any]) -> bool:
     """Tell whether the process of an armed timer lives."""
     pid = int(told.get("pid") or 0)
     return bool(pid) and process_started(pid) == told.get("pid_started")
 
 
-def arm(path: Path, *, spare: str, entry: Mapping[str, Any], inverse: Sequence[str], seconds: float) -> dict[str, Any]:
-    """Start the timer, or set a living one anew. ``entry``: the spare as `recovery.network.device.from_inventory` reads it."""
+def arm(path: Path, *, spare: str, entry: Mapping[str, Any], kept: str, seconds: float) -> dict[str, Any]:
+    """Start the timer, or set a living one anew. ``entry``: the spare as the inventory has it; ``kept``: its own configuration."""
     told = read(path)
     deadline = time.time() + seconds
-    if told.get("state") == "armed" and alive(told):
-        _write(path, {**told, "deadline": deadline, "inverse": list(inverse)})
+    if told.get("state") == "armed" and told.get("spare") == spare and alive(told):
+        put(path, {**told, "deadline": deadline})
         return read(path)
-    _write(path, {"state": "armed", "spare": spare, "deadline": deadline, "inverse": list(inverse), "pid": 0})
+    put(path, {"state": "armed", "spare": spare, "deadline": deadline, "pid": 0})
     ours, theirs = os.pipe()
     try:
         with path.with_suffix(".log").open("ab") as log:
@@ -69,11 +59,15 @@ def arm(path: Path, *, spare: str, entry: Mapping[str, Any], inverse: Sequence[s
                 start_new_session=True,
                 env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
             )
-        os.write(theirs, json.dumps(dict(entry), default=str).encode())
-    finally:
         os.close(ours)
+        ours = -1
+        with os.fdopen(theirs, "wb", closefd=False) as stream:
+            stream.write(json.dumps({"entry": dict(entry), "kept": kept}, default=str).encode())
+    finally:
+        if ours >= 0:
+            os.close(ours)
         os.close(theirs)
-    _write(path, {**read(path), "pid": child.pid, "pid_started": process_started(child.pid)})
+    put(path, {**read(path), "pid": child.pid, "pid_started": process_started(child.pid)})
     return read(path)
 
 
@@ -81,7 +75,7 @@ def extend(path: Path, seconds: float) -> None:
     """Set the deadline anew: somebody still works. Does nothing once the timer has run off."""
     told = read(path)
     if told.get("state") == "armed":
-        _write(path, {**told, "deadline": time.time() + seconds})
+        put(path, {**told, "deadline": time.time() + seconds})
 
 
 def disarm(path: Path) -> str:
@@ -89,7 +83,7 @@ def disarm(path: Path) -> str:
     told = read(path)
     state = str(told.get("state") or "")
     if state == "armed":
-        _write(path, {key: value for key, value in told.items() if key != "inverse"} | {"state": "disarmed"})
+        put(path, {**told, "state": "disarmed"})
     return state
 
 
@@ -98,20 +92,21 @@ def due(told: Mapping[str, Any], now: float) -> bool:
     return told.get("state") == "armed" and now >= float(told.get("deadline") or 0)
 
 
-def _fire(told: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo, unless people already work through the spare. Returns what became of it."""
+def _fire(told: Mapping[str, Any], order: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the spare its own configuration back, unless people already work through it. Returns what became of it."""
     from recovery.network import failover_driver as driver  # the session is only needed now
     from recovery.network.device import from_inventory
 
-    device = from_inventory(str(told["spare"]), entry)
+    device = from_inventory(str(told["spare"]), order["entry"])
     working = driver.carrying(device)
     if working:
         return {"state": "left-alone", "why": f"{', '.join(working[:5])} of {told['spare']} carry traffic: undoing would cut them off"}
-    refused = driver.undo(device, list(told["inverse"]))
-    return {"state": "fired", "why": "nobody disarmed the timer in time", "refused": refused}
+    back = driver.restore(device, str(order["kept"]))
+    state = "fired" if back.clean else "failed"
+    return {"state": state, "why": "nobody disarmed the timer in time", "sent": len(back.lines), "refused": back.refused, "left": back.left}
 
 
-def watch(path: Path, entry: Mapping[str, Any]) -> None:
+def watch(path: Path, order: Mapping[str, Any]) -> None:
     """Wait until the timer is disarmed, or act when it has run off."""
     while True:
         told = read(path)
@@ -121,11 +116,10 @@ def watch(path: Path, entry: Mapping[str, Any]) -> None:
             break
         time.sleep(POLL_S)
     try:
-        outcome = _fire(told, entry)
+        outcome = _fire(told, order)
     except Exception as error:  # what went wrong must stand in the file: nobody reads this process's words
         outcome = {"state": "failed", "why": f"{type(error).__name__}: {error}"}
-    kept = {key: value for key, value in told.items() if key != "inverse" or outcome["state"] != "fired"}
-    _write(path, {**kept, **outcome, "at": time.time()})
+    put(path, {**told, **outcome, "at": time.time()})
 
 
 if __name__ == "__main__":

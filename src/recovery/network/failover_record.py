@@ -1,4 +1,7 @@
-"""What a fail-over under way has decided, kept and done, on the control node's disk: the same command continues from it (RCV-3)."""
+"""What a fail-over under way has decided, kept and done, on the control node's disk: the same command continues from it (RCV-3).
+
+Configurations hold secrets: what was kept and what is sent is sealed with the project's vault password.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +13,30 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from recovery.network.vault import Vault, VaultError
+
 DIRECTORY = ".failovers"
-STAGES = ("decided", "kept", "fenced", "armed", "configured", "named", "moved", "proven", "released")
+STAGES = ("decided", "kept", "armed", "configured", "named", "proven", "released")
 """How far it is. What was reached is never done twice; what was under way is looked at and done again."""
+
+
+class RecordError(Exception):
+    """The record cannot be read or written; the sentence says why and what to do."""
 
 
 @dataclass
 class Record:
-    """One fail-over. ``lines``, ``identity``, ``inverse``: what is sent and what leads back; ``kept``: the spare's own configuration."""
+    """One fail-over. ``ports``: old -> new, all of them; ``before``: what the failed switch carried; ``facts``: what was found since."""
 
     failed: str
     spare: str
     kind: str
     decision: dict[str, Any]
-    stage: str = "decided"
-    lines: list[str] = field(default_factory=list)
-    identity: list[str] = field(default_factory=list)
-    inverse: list[str] = field(default_factory=list)
+    ports: dict[str, str] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
+    sealed: str = ""
+    stage: str = "decided"
     facts: dict[str, Any] = field(default_factory=dict)
-    run: str = ""
     incident: str = ""
 
     def reached(self, stage: str) -> bool:
@@ -42,47 +49,75 @@ class Record:
             self.stage = stage
 
 
-def directory(incidents: Path) -> Path:
-    """Return where the records lie: beside the incidents, for a continued run may belong to another one."""
-    return incidents / DIRECTORY
+@dataclass(frozen=True)
+class Sealed:
+    """What is sent to the spare (``lines``, then ``identity``), what leads back, and its own configuration as it was."""
+
+    lines: list[str]
+    identity: list[str]
+    inverse: list[str]
+    kept: str
+
+    def close(self, vault: Vault) -> str:
+        """Return it encrypted."""
+        return vault.encrypt(json.dumps(vars(self), ensure_ascii=False))
 
 
-def path_of(incidents: Path, failed: str) -> Path:
-    """Return the record's file."""
-    return directory(incidents) / f"{quote(failed, safe='')}.json"
+def unseal(record: Record, vault: Vault) -> Sealed:
+    """Return what the record holds encrypted. Raises RecordError."""
+    try:
+        return Sealed(**json.loads(vault.decrypt(record.sealed)))
+    except (VaultError, TypeError, ValueError) as error:
+        raise RecordError(f"What was kept of {record.spare} cannot be opened: {error}") from error
+
+
+def path_of(incidents: Path, failed: str, suffix: str = "json") -> Path:
+    """Return the record's file. It lies beside the incidents, for a run that continues another may belong to another one."""
+    return incidents / DIRECTORY / f"{quote(failed, safe='')}.{suffix}"
 
 
 def read(incidents: Path, failed: str) -> Record | None:
-    """Return the record of a fail-over that is not over, or None. Raises ValueError if its file cannot be read as one."""
+    """Return the record of a switch's last fail-over, over or not; None if there never was one. Raises RecordError."""
+    path = path_of(incidents, failed)
     try:
-        told = json.loads(path_of(incidents, failed).read_text(encoding="utf-8"))
-        record = Record(**told)
+        record = Record(**json.loads(path.read_text(encoding="utf-8")))
         STAGES.index(record.stage)
     except FileNotFoundError:
         return None
-    except (TypeError, json.JSONDecodeError, ValueError) as error:
-        raise ValueError(f"{path_of(incidents, failed)} is not the record of a fail-over any more ({error})") from error
-    return None if record.stage == "released" else record
+    except (OSError, TypeError, ValueError) as error:
+        raise RecordError(
+            f"{path} is not the record of a fail-over any more ({error}).\n"
+            f"See by hand what {failed} and its spare are doing; then move the file away to begin anew."
+        ) from error
+    return record
+
+
+def unfinished(incidents: Path, failed: str, kind: str = "") -> Record | None:
+    """Return the record of a fail-over (of this kind) that is under way, or None. Raises RecordError."""
+    record = read(incidents, failed)
+    return record if record is not None and not record.reached("released") and kind in ("", record.kind) else None
 
 
 def write(incidents: Path, record: Record) -> None:
-    """Write the record whole; readable by its owner only, since configurations name accounts."""
-    target = path_of(incidents, record.failed)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = target.with_suffix(f".{os.getpid()}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(vars(record), stream, ensure_ascii=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(target)
-    place = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    """Write the record whole, readable by its owner only. Raises RecordError."""
+    put(path_of(incidents, record.failed), vars(record))
+
+
+def put(path: Path, told: Mapping[str, Any]) -> None:
+    """Put JSON in place, whole or not at all, synced. Raises RecordError."""
+    temporary = path.with_suffix(f".{os.getpid()}.new")
     try:
-        os.fsync(place)
-    finally:
-        os.close(place)
-
-
-def same(record: Record, decision: Mapping[str, Any]) -> bool:
-    """Tell whether a record is of this very decision."""
-    return json.dumps(record.decision, sort_keys=True) == json.dumps(decision, sort_keys=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(dict(told), stream, ensure_ascii=False, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written: {error}. Make room or correct its permissions; nothing was sent.") from error

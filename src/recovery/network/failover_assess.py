@@ -1,0 +1,132 @@
+"""What `switch_assess` does: look, weigh, and remember what was decided (RCV-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from recovery.findings import Finding
+from recovery.network import failover_look, liveness
+from recovery.network import failover_record as records
+from recovery.network.answers import SwitchError
+from recovery.network.failover_call import Place
+from recovery.network.failover_look import Looked
+from recovery.network.failover_plan import Asked
+from recovery.network.failover_plan import weigh as work_out
+from recovery.network.failover_record import Record
+from recovery.network.failover_steps import now
+from recovery.network.liveness import Sighting
+
+
+def look(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """Look from every side. Raises one of `failover_call.PROBLEMS`."""
+    targets = [str(one) for one in given["targets"]]
+    if len(targets) > 1:
+        message = f"The play is about {len(targets)} switches: {', '.join(targets[:6])}."
+        remedy = "Name the one that failed: -e failed=NAME, or -l NAME."
+        return {}, [Finding("one-switch-at-a-time", "stop", message, "Each is replaced by a plan of action of its own.", remedy)]
+    began = now()
+    looked = failover_look.look(Place.of(given).scene, given["failed"])
+    seen = "; ".join(one.sentence() for one in looked.sightings)
+    return {"looked": looked.as_dict(), "began_at": began, "msg": f"{given['failed']}: {seen}."}, []
+
+
+def _looked(told: Mapping[str, Any]) -> Looked:
+    return Looked(
+        tuple(Sighting(**one) for one in told.get("sightings") or ()),
+        int(told.get("others_answer") or 0),
+        dict(told.get("doors") or {}),
+        {name: dict(ports) for name, ports in (told.get("links") or {}).items()},
+        tuple(told.get("behind") or ()),
+        tuple(told.get("reached") or ()),
+    )
+
+
+def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any], list[Finding]]:
+    """Judge and plan; what is under way is continued with the plan of action that was approved. Raises one of `failover_call.PROBLEMS`."""
+    place = Place.of(given)
+    running = records.unfinished(place.incidents, given["failed"], given["kind"])
+    if running is not None and running.reached("kept") and given["spare"] in ("", running.spare):
+        return _continued(running, place)
+    asked = Asked(
+        failed=given["failed"],
+        spare=given["spare"],
+        kind=given["kind"],
+        fence=given["fence"],
+        spares=given["spares"],
+        boxes=given["boxes"],
+        compatible=given["compatible"],
+        people=given["people"],
+        limits=given["limits"],
+        times=given["times"],
+    )
+    looked = _looked(given["looked"])
+    found = work_out(place.scene, place.plant, place.archive, place.vault, asked, looked, given["client_summaries"], datetime.now(UTC))
+    findings = [*found.findings, *_quiet(given)]
+    if rehearsal:
+        findings = liveness.rehearsed(findings)
+    said: dict[str, Any] = {**found.facts, "continues": False, "stage": "", "fenced": False, "began_at": now()}
+    if found.record is not None:
+        said |= {"decision": found.record.decision, "record": vars(found.record), "measured": _figures(found.record)}
+        said["msg"] = _sentence(found.record)
+    if said.get("state") in ("dead", "hung"):
+        said["milestones"] = [{"name": "detected", "at": said["began_at"], "detail": str(said.get("sentence") or "")[:300]}]
+    return said, findings
+
+
+def _quiet(given: Mapping[str, Any]) -> list[Finding]:
+    """A failback interrupts the wards for as long as cables are moved: it waits for the quiet window."""
+    if given["kind"] != "failback" or given["quiet"].get("open", True):
+        return []
+    return [
+        Finding(
+            "not-quiet",
+            "overridable",
+            f"This is not the quiet window of the network ({given['quiet'].get('sentence', '')}).",
+            "Every cable that is moved cuts somebody off for some seconds.",
+            "Come back in the quiet window, with the departments told.",
+        )
+    ]
+
+
+def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Finding]]:
+    message = f"The fail-over of {record.failed} to {record.spare} is under way (as far as {record.stage}); it is continued."
+    said = {
+        "decision": record.decision,
+        "continues": True,
+        "stage": record.stage,
+        "fenced": bool(record.facts.get("fenced_at")),
+        "state": record.decision["state"],
+        "behind": record.decision["affected"],
+        "began_at": str(record.facts.get("began_at") or now()),
+        "msg": message,
+    }
+    if record.spare not in place.devices:
+        raise SwitchError(
+            f"{record.spare}, to which {record.failed} was being moved, is not in the inventory any more.", remedy="Put it back there."
+        )
+    return said, [Finding("continues", "info", message, "People approved this very plan of action; they are not asked again.")]
+
+
+def _figures(record: Record) -> dict[str, Any]:
+    plan = record.decision
+    return {"cables_to_move": len(plan["moves"]), "expected_s": plan["expected_s"], "lines_to_send": plan["configuration"]["lines"]}
+
+
+def _sentence(record: Record) -> str:
+    plan = record.decision
+    ports = "the same ports" if plan["same_ports"] else "mapped ports"
+    return (
+        f"{record.spare} takes over from {record.failed}: {len(plan['moves'])} cables to {ports}, {plan['configuration']['lines']} lines, "
+        f"{len(plan['not_carried'])} settings not carried, {len(plan['people'])} people, about {plan['expected_s'] // 60 + 1} min."
+    )
+
+
+def remember(given: Mapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Write down what was decided, so that the steps that follow, and a run that continues, know it. Raises RecordError."""
+    told = said.get("record")
+    if told is not None:
+        record = Record(**told)
+        record.facts["began_at"] = said["began_at"]
+        records.write(Place.of(given).incidents, record)

@@ -1,0 +1,283 @@
+"""From what was seen and what the archive holds to the plan of action of a fail-over, or to why there is none (RCV-3, BKP-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from recovery.findings import Finding
+from recovery.network import change, failover, fence, liveness, portmap
+from recovery.network import failover_driver as driver
+from recovery.network.answers import NotSupportedError, RejectedError, SwitchError
+from recovery.network.archive import Archive, ArchiveError, Entry
+from recovery.network.cable_sheet import order
+from recovery.network.carry import carry
+from recovery.network.compare import View
+from recovery.network.device import Device
+from recovery.network.failover_checks import judge_archive, judge_pairs, judge_ports, judge_spare, judge_unknown
+from recovery.network.failover_look import Looked, Scene, users
+from recovery.network.failover_record import Record, Sealed
+from recovery.network.model import Switch
+from recovery.network.parse import parse
+from recovery.network.plant import Plant
+from recovery.network.session import Session
+from recovery.network.state import State, read
+from recovery.network.vault import Vault
+from recovery.network.views import floors, full_ports, view
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the operator and the inventory ask for. ``spares``: those on the shelf; ``boxes``: name -> serial, changed_at; ``times`` and
+    ``limits`` in seconds; ``people`` who handle cables; ``compatible``: model -> models that may stand in for it."""
+
+    failed: str
+    spare: str = ""
+    kind: str = "failover"
+    fence: str = "power"
+    spares: Sequence[str] = ()
+    boxes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    compatible: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    people: Sequence[Mapping[str, Any]] = ()
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    times: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What came of it: findings; the record with the decision, None where none could be made; ``facts`` for the journal."""
+
+    findings: tuple[Finding, ...]
+    record: Record | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spare:
+    """The spare as it is now: what it says of itself, what it is configured to do, and its text as it was read."""
+
+    state: State
+    switch: Switch
+    text: str
+
+
+def choose(asked: Asked, devices: Mapping[str, Device]) -> str:
+    """Return the spare: the one that was named, else one of the same model, else a compatible one, else any. Empty: there is none."""
+    if asked.spare:
+        return asked.spare
+    model = devices[asked.failed].model
+    known = [name for name in asked.spares if name in devices and name != asked.failed]
+    for good in ([model], list(asked.compatible.get(model, ()))):
+        for name in known:
+            if devices[name].model in good:
+                return name
+    return next(iter(known), "")
+
+
+def weigh(
+    scene: Scene,
+    plant: Plant,
+    archive: Archive,
+    vault: Vault,
+    asked: Asked,
+    looked: Looked,
+    summaries: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> Weighed:
+    """Judge, choose, compute. Talks to the spare alone, and changes nothing there. Raises ArchiveError for an archive that is damaged."""
+    failed = scene.devices[asked.failed]
+    judged = liveness.judge(asked.failed, (*looked.sightings, *users(summaries, looked.behind)), looked.others_answer)
+    findings = list(judged.findings) if asked.kind == "failover" else []
+    findings += [error.finding() for error in looked.refusals]
+    facts = {"state": judged.state, "sentence": judged.sentence, "behind": list(looked.behind)}
+    entry = archive.entry(asked.failed)
+    archived = _archived(asked, failed, entry, archive)
+    findings += judge_archive(asked.failed, archived, asked.limits, now)
+    name = choose(asked, scene.devices)
+    if name not in scene.devices or name == asked.failed:
+        return Weighed((*findings, _no_spare(asked, name)), None, facts)
+    spare = _read(scene.devices[name])
+    if isinstance(spare, SwitchError):
+        return Weighed((*findings, _silent(spare, name)), None, facts)
+    if entry is None or archived is None or not archived["complete"]:
+        return Weighed(tuple(findings), None, facts)
+    wanted = parse(entry.platform, archive.reveal(entry.running), failed.addresses.get("inband", ""))
+    cables = failover.at(scene.cables, asked.failed)
+    live = view(spare.switch, spare.state)
+    described = _described(asked, failed, entry, name, scene.devices[name], spare)
+    findings += judge_spare(described[0], described[1], live, asked.limits)
+    findings += judge_pairs(asked.failed, _pairs(scene, archive, asked.failed))
+    mapping = portmap.propose(wanted, spare.switch, used=[cable.near(asked.failed)[1] for cable in cables])
+    carried, left_behind = carry(wanted, mapping.ports, scene.devices[name].platform)
+    not_carried = [*mapping.told(), *({"what": one.what, "why": one.why} for one in left_behind)]
+    unknown = [{"line": one.line, "view": one.view, "text": one.text} for one in wanted.unknown]
+    findings += judge_ports(asked.failed, name, [cable.near(asked.failed)[1] for cable in cables], mapping.ports, not_carried)
+    findings += judge_unknown(asked.failed, unknown)
+    want = target(carried, spare.switch)
+    try:
+        operations = change.difference(spare.switch, want)
+        early, late = driver.split(operations)
+        lines = [change.lines(want.platform, part) for part in (early, late)]
+        back = change.lines(want.platform, change.inverse(spare.switch, operations))
+    except ValueError as error:
+        return Weighed((*findings, _not_expressible(name, error)), None, facts)
+    findings += _rehearsed(scene.devices[name], want)
+    full = full_ports({one: device.platform for one, device in scene.devices.items()})
+    before = view(wanted, entry.state, full, floors(plant, asked.failed))
+    try:
+        placed = order(failover.moves(asked.failed, scene.cables, before, mapping.ports, plant.areas), asked.people)
+    except ValueError as error:
+        return Weighed((*findings, _nobody(error)), None, facts)
+    plan = failover.decision(
+        kind=asked.kind,
+        failed=described[0],
+        spare=described[1],
+        archived=archived,
+        state=judged.state,
+        ports=mapping.ports,
+        change=failover.Change(tuple(lines[0]), tuple(lines[1]), tuple(back), tuple(not_carried), tuple(unknown)),
+        placed=placed,
+        fence={"way": asked.fence, "neighbours": fence.towards(scene.cables, asked.failed, scene.devices)},
+        affected=looked.behind,
+        times=asked.times,
+    )
+    sealed = Sealed(lines[0], lines[1], back, spare.text).close(vault)
+    record = Record(asked.failed, name, asked.kind, plan, dict(mapping.ports), before.as_dict(), sealed)
+    return Weighed(tuple(findings), record, facts)
+
+
+def target(carried: Switch, spare: Switch) -> Switch:
+    """Return what the spare shall be: everything that was carried, but its own management port, by which it is being configured."""
+    management = replace(spare.management, vlan=carried.management.vlan)
+    own_routes = frozenset(route for route in spare.routes if route.vrf and route.vrf == spare.management.vrf)
+    ports = {name: port for name, port in carried.ports.items() if name in spare.ports}
+    return replace(carried, management=management, ports=ports, routes=carried.routes | own_routes)
+
+
+def _archived(asked: Asked, failed: Device, entry: Entry | None, archive: Archive) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    box = asked.boxes.get(asked.failed) or {}
+    switch = parse(entry.platform, entry.running)
+    history = archive.history(asked.failed)
+    return {
+        "complete": entry.platform == failed.platform and bool(switch.ports),
+        "why": f"it is that of a {entry.platform}, not of a {failed.platform}" if entry.platform != failed.platform else "it has no port",
+        "hostname": switch.hostname,
+        "expected_hostname": failed.expected,
+        "serial": entry.state.serial,
+        "expected_serial": str(box.get("serial") or ""),
+        "fetched_at": entry.at.isoformat(),
+        "changed_at": str(box.get("changed_at") or ""),
+        "sha256": entry.digest,
+        "commit": history[0][0] if history else "",
+    }
+
+
+def _read(device: Device) -> Spare | SwitchError:
+    try:
+        with Session(device, deadline_s=90) as session:
+            state = read(session)
+            text = session.running()
+    except SwitchError as error:
+        return error
+    return Spare(state, parse(device.platform, text), text)
+
+
+def _described(
+    asked: Asked, failed: Device, entry: Entry, name: str, device: Device, spare: Spare
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    box = asked.boxes.get(name) or {}
+    was = {"name": asked.failed, "model": failed.model, "platform": failed.platform}
+    was |= {"software": entry.state.version, "serial": entry.state.serial}
+    now = {
+        "name": name,
+        "model": spare.state.model or device.model,
+        "expected_model": device.model,
+        "platform": device.platform,
+        "software": spare.state.version,
+        "serial": spare.state.serial,
+        "expected_serial": str(box.get("serial") or ""),
+        "standing": name in asked.spares,
+        "compatible": list(asked.compatible.get(failed.model, ())),
+    }
+    return was, now
+
+
+def _pairs(scene: Scene, archive: Archive, failed: str) -> dict[str, list[str]]:
+    """Return for each aggregate of the neighbours the switches to which its members lead, from what the archive holds of them."""
+    found: dict[str, list[str]] = {}
+    for name in fence.towards(scene.cables, failed, scene.devices):
+        try:
+            entry = archive.entry(name)
+        except ArchiveError:
+            continue
+        for aggregate, members in (entry.state.aggregates if entry else {}).items():
+            ends = [cable for cable in failover.at(scene.cables, name) if cable.near(name)[1] in members]
+            found[f"{name} {aggregate}"] = [cable.far(name)[0] for cable in ends]
+    return found
+
+
+def _rehearsed(device: Device, want: Switch) -> list[Finding]:
+    """Let the spare read the lines without effect, where its platform can: a line that it does not take is known before anybody decides."""
+    try:
+        number = driver.rehearse(device, want)
+    except NotSupportedError:
+        return [
+            Finding("not-rehearsed", "info", f"{device.name} cannot read a change without making it; each line is checked as it is sent.")
+        ]
+    except RejectedError as error:
+        return [error.finding()]
+    except SwitchError as error:
+        return [replace(error.finding(), code="rehearsal-failed")]
+    return [Finding("rehearsed", "info", f"{device.name} has read all {number} lines and takes them; nothing took effect.")]
+
+
+def _no_spare(asked: Asked, name: str) -> Finding:
+    said = f"{name} is not a switch of the inventory" if name and name != asked.failed else "the inventory has no spare for it"
+    return Finding(
+        "no-spare",
+        "stop",
+        f"There is nothing to replace {asked.failed} with: {said}.",
+        remedy="Name a spare switch of the inventory: -e spare=NAME.",
+        alternative="Ask the supplier for the replacement of the service contract; meanwhile move the most urgent area to free ports.",
+    )
+
+
+def _silent(error: SwitchError, name: str) -> Finding:
+    finding = error.finding()
+    if error.code != "switch-unreachable":
+        return finding
+    return replace(
+        finding,
+        code="spare-unreachable",
+        message=f"The spare {name} does not answer: {finding.message}",
+        remedy=f"See that {name} has power and that its management cable is plugged in; then repeat.",
+        alternative="Name another spare: -e spare=NAME.",
+    )
+
+
+def _not_expressible(name: str, error: ValueError) -> Finding:
+    return Finding(
+        "configuration-not-expressible",
+        "stop",
+        f"What the failed switch was configured to do cannot be said to {name}: {error}",
+        "Half of a configuration is a fault of its own.",
+        "Name another spare (-e spare=NAME), of the same platform if there is one.",
+    )
+
+
+def _nobody(error: ValueError) -> Finding:
+    return Finding(
+        "nobody-for-the-cables",
+        "stop",
+        f"The cables cannot be given to anybody: {error}.",
+        remedy="Name somebody who handles that medium in the inventory: switch_failover_people.",
+    )
+
+
+def live_view(switch: Switch, state: State, plant: Plant, name: str, platforms: Mapping[str, str]) -> View:
+    """Return what a switch carries now, for comparison with what was archived."""
+    return view(switch, state, full_ports(platforms), floors(plant, name))

@@ -1,0 +1,235 @@
+"""Where a moved cable really sits, and whether everything is as it was: the proof of a fail-over (RCV-3, RCV-6)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from recovery.database import clients
+from recovery.findings import Finding
+from recovery.network import cable_sheet, deadman, fence
+from recovery.network import compare as sets
+from recovery.network import failover_driver as driver
+from recovery.network.answers import SwitchError
+from recovery.network.cable_sheet import Move
+from recovery.network.compare import Deviation, View
+from recovery.network.device import Device
+from recovery.network.failover import Cable
+from recovery.network.failover_call import Place
+from recovery.network.failover_record import Record
+from recovery.network.failover_steps import Job, StepError, now
+from recovery.network.fetch import each
+from recovery.network.plant import Plant
+from recovery.network.session import Session
+from recovery.network.state import State, read
+from recovery.network.views import floors, full_ports, view
+
+TABLES = ("ports", "macs", "neighbours", "stp_root", "stp", "aggregates", "light", "vlans", "errors", "speeds")
+POLL_S = 1.0
+
+
+def moves_of(record: Record) -> list[Move]:
+    """Return the moves of a decision, in their order."""
+    return [Move.from_dict(one) for one in record.decision["moves"]]
+
+
+def cable(spare: Device, record: Record, number: int, platforms: Mapping[str, str], patience_s: float) -> tuple[bool, str]:
+    """Tell whether a cable sits where it belongs, by link, neighbour and address; waits so long for a host that has not spoken yet."""
+    moves = moves_of(record)
+    move = next(one for one in moves if one.number == number)
+    full = full_ports(platforms)
+    until = time.monotonic() + patience_s
+    with Session(spare, deadline_s=patience_s + 60) as session:
+        switch = driver.own(spare, session)
+        while True:
+            seen = cable_sheet.look(move, view(switch, read(session, driver.LOOKING), full), spare.name, moves)
+            # A wrong port does not become right by waiting; a host that has not spoken yet may.
+            if seen.right or not seen.by or (seen.where and seen.where != move.new_port) or time.monotonic() >= until:
+                return seen.right, seen.sentence
+            time.sleep(POLL_S)
+
+
+def moved(job: Job, platforms: Mapping[str, str], patience_s: float) -> dict[str, Any]:
+    """See in one session that every cable sits where it belongs. Raises StepError, naming each that does not."""
+    moves, full = moves_of(job.record), full_ports(platforms)
+    until = time.monotonic() + patience_s
+    with Session(job.spare, deadline_s=patience_s + 120) as session:
+        switch = driver.own(job.spare, session)
+        while True:
+            seen = view(switch, read(session, driver.LOOKING), full)
+            wrong = [one for one in (cable_sheet.look(move, seen, job.spare.name, moves) for move in moves) if not one.right]
+            if not wrong or time.monotonic() >= until:
+                break
+            time.sleep(POLL_S)
+    if wrong:
+        sentences = " ".join(one.sentence for one in wrong)
+        remedy = "Correct these cables, and run the same command again: those that sit right are not asked for."
+        raise StepError(Finding("cables-not-right", "stop", sentences, "Whoever hangs there has no network.", remedy))
+    at = now()
+    return {
+        "changed": False,
+        "msg": f"All {len(moves)} cables sit where they belong in {job.spare.name}.",
+        "milestones": [{"name": "system_up", "at": at, "detail": f"all {len(moves)} cables sit in {job.spare.name}"}],
+    }
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the proof holds against each other: everything in plain data, found by ``gather``."""
+
+    before: View
+    after: View
+    again: View
+    ports: Mapping[str, str]
+    far: Mapping[str, State]
+    far_again: Mapping[str, State]
+    unread: Mapping[str, str]
+
+
+def gather(
+    devices: Mapping[str, Device], plant: Plant, cables: Sequence[Cable], record: Record, *, settle_s: float, pause_s: float
+) -> Proof:
+    """Read the spare and its neighbours twice, some seconds apart. Waits up to ``settle_s`` for what is still missing."""
+    spare = devices[record.spare]
+    platforms = {name: one.platform for name, one in devices.items()}
+    full, lowest = full_ports(platforms), floors(plant, record.spare)
+    before = View.from_dict(record.before)
+    neighbours = [devices[name] for name in fence.towards(cables, record.failed, devices) if name != record.spare]
+    until = time.monotonic() + settle_s
+    with Session(spare, deadline_s=settle_s + pause_s + 120) as session:
+        while True:
+            after = view(driver.own(spare, session), read(session, TABLES), full, lowest)
+            if not _missing(before, after, record) or time.monotonic() >= until:
+                break
+            time.sleep(POLL_S)
+        first = each(neighbours, lambda device: driver.ask(device, TABLES))
+        time.sleep(pause_s)
+        again = view(driver.own(spare, session), read(session, TABLES), full, lowest)
+    second = each(neighbours, lambda device: driver.ask(device, TABLES))
+    return Proof(
+        before,
+        after,
+        again,
+        record.ports,
+        {name: one for name, one in first.items() if isinstance(one, State)},
+        {name: one for name, one in second.items() if isinstance(one, State)},
+        {name: one.message for name, one in {**first, **second}.items() if isinstance(one, SwitchError)},
+    )
+
+
+def _missing(before: View, after: View, record: Record) -> list[Deviation]:
+    return [one for one in sets.compare(before, after, record.ports, steady=_steady(record), spared=_spared(record)) if one.grave]
+
+
+def _steady(record: Record) -> set[str]:
+    """Addresses that must be seen again: the only one of its cable."""
+    return {address.partition("/")[2] for move in moves_of(record) if len(move.addresses) == 1 for address in move.addresses}
+
+
+def _spared(record: Record) -> set[str]:
+    """New ports to which no cable was moved: nothing is expected there but their configuration."""
+    return set(record.ports.values()) - {move.new_port for move in moves_of(record)}
+
+
+def deviations(proof: Proof, devices: Mapping[str, Device], plant: Plant, cables: Sequence[Cable], record: Record) -> list[Deviation]:
+    """Return what is not as it was, at the spare and at the far ends."""
+    found = sets.compare(proof.before, proof.again, proof.ports, steady=_steady(record), spared=_spared(record))
+    used = [move.new_port for move in moves_of(record)]
+    found += sets.still(proof.after.errors, proof.again.errors)
+    found += sets.dim(record.spare, proof.again.light, used)
+    towards = fence.towards(cables, record.failed, devices)
+    for name, state in proof.far_again.items():
+        ports = towards.get(name, [])
+        lowest = floors(plant, name)
+        light = {port: (power[0], lowest.get(port)) for port, power in state.light.items() if port in ports}
+        found += sets.dim(name, light, ports)
+        first = proof.far.get(name)
+        if first is not None:
+            found += [replace_key(one, name) for one in sets.still(_errors(first, ports), _errors(state, ports))]
+        if proof.again.root and state.stp.root and proof.again.root_bridge != state.stp.root:
+            found.append(Deviation("stp", f"root as {name} sees it", proof.again.root_bridge, state.stp.root))
+    found += [Deviation("neighbours", name, "answers", why) for name, why in sorted(proof.unread.items())]
+    return found
+
+
+def replace_key(one: Deviation, name: str) -> Deviation:
+    """Say of which switch a port is."""
+    return Deviation(one.aspect, f"{name} {one.key}", one.before, one.after, one.grave)
+
+
+def _errors(state: State, ports: Iterable[str]) -> dict[str, int]:
+    return {name: (state.ports[name].errors_in or 0) + (state.ports[name].errors_out or 0) for name in ports if name in state.ports}
+
+
+def outsiders(summaries: Sequence[Mapping[str, Any]], affected: Iterable[str], since: datetime) -> list[Deviation]:
+    """Return the workstations that did not hang on the failed switch and were refused all the same, since the recovery began to act."""
+    inside = set(affected)
+    found = []
+    for one in summaries:
+        station = str(one["workstation"])
+        gaps = [gap for gap in one.get("gaps") or () if gap.get("first_failure") and clients.moment(gap["first_failure"]) >= since]
+        if station not in inside and gaps:
+            worst = max(float(gap["seconds"]) for gap in gaps)
+            found.append(Deviation("outsiders", station, "no failed transaction", f"{len(gaps)} gaps, the longest {worst:.1f} s"))
+    return found
+
+
+def measured(summaries: Sequence[Mapping[str, Any]], began: datetime | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the service gap as the workstations felt it, and the milestone of the fault: the first failure that a user saw."""
+    gap = clients.service_gap(summaries, began)
+    figures: dict[str, Any] = {"service_gap_s": round(float(gap["seconds"]), 3), "service_gap_at": gap["workstation"]}
+    figures["service_gaps"] = {name: round(float(one["seconds"]), 3) for name, one in gap["by_workstation"].items()}
+    first = clients.fault(summaries, began)
+    if first is None:
+        return figures, []
+    detail = f"first failed transaction, at {first['workstation']}"
+    return figures, [{"name": "fault", "at": first["at"], "detail": detail}]
+
+
+def told(found: Sequence[Deviation], proof: Proof) -> tuple[str, str, dict[str, Any]]:
+    """Return verdict, reason and figures."""
+    grave = [one for one in found if one.grave]
+    figures = {f"proof_{key}": value for key, value in sets.counts(proof.before, proof.again, proof.ports).items()}
+    if grave:
+        return "FAIL", "; ".join(one.sentence() for one in grave[:8]), figures
+    quiet = f"; {len(found)} things are told beside it" if found else ""
+    return "PASS", f"VLANs, trunks, links, neighbours, addresses, spanning tree, light and counters are as they were{quiet}.", figures
+
+
+def cable_call(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Look at one cable of the plan of action. Raises one of `failover_call.PROBLEMS`."""
+    job = place.job()
+    if given["extend_s"]:
+        deadman.extend(job.timer, given["extend_s"])
+    right, sentence = cable(job.spare, job.record, given["number"], place.platforms(), given["patience_s"])
+    return {"verdict": "PASS" if right else "FAIL", "reason": sentence}
+
+
+def service_call(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Prove the whole fail-over. Raises one of `failover_call.PROBLEMS`."""
+    job = place.job()
+    if given["extend_s"]:
+        deadman.extend(job.timer, given["extend_s"])
+    proof = gather(place.devices, place.plant, place.cables, job.record, settle_s=given["patience_s"], pause_s=given["pause_s"])
+    began = clients.moment(given["since"]) if given["since"] else None
+    found = deviations(proof, place.devices, place.plant, place.cables, job.record)
+    summaries = given["client_summaries"]
+    found += outsiders(summaries, job.record.decision["affected"], began) if began else []
+    verdict, reason, figures = told(found, proof)
+    gap, milestones = measured(summaries, began)
+    job.record.facts["fault_at"] = milestones[0]["at"] if milestones else str(job.record.facts.get("fault_at") or "")
+    job.record.facts["deviations"] = [one.as_dict() for one in found]
+    job.keep()
+    return {
+        "verdict": verdict,
+        "reason": reason,
+        "deviations": [one.as_dict() for one in found],
+        "measured": {**figures, **gap},
+        "milestones": milestones,
+        "before": proof.before.as_dict(),
+        "after": proof.again.as_dict(),
+        "msg": reason,
+    }
