@@ -64,7 +64,7 @@ def _reboot(session: Session) -> None:
     session.switch.reboot()
 
 
-CONDITIONS = {"modified": modified, "unmodified": lambda session: not modified(session), "uncommitted": lambda session: session.uncommitted}
+CONDITIONS = {"modified": modified, "saved_before": lambda session: session.switch.saved_text is not None}
 DEEDS = {
     "save": lambda session: session.switch.save(),
     "erase": lambda session: session.switch.erase(),

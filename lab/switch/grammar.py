@@ -70,6 +70,8 @@ class Rule:
     hidden: bool = False  # not shown; what else stands in its slot goes
     shown_as: str = ""  # another line that says the same, with the values put in
     fixed: Mapping[str, Any] = field(default_factory=dict)  # values that go without saying
+    also: tuple[str, ...] = ()  # other slots' sets: a VLAN is in one of them only
+    always: bool = False  # shown although it is so anyway
 
 
 @dataclass(frozen=True)
@@ -157,10 +159,11 @@ def _rule(view: str, given: Mapping[str, Any], group: int, order: int) -> Rule:
         shows=ListShow(**{**shows, "base": _numbers(shows.get("base")), "hidden": _numbers(shows.get("hidden"))}) if shows else None,
         **{
             name: given[name]
-            for name in ("opens", "each", "enter", "prompt", "block", "ranges", "keep", "anywhere", "says", "hidden", "shown_as", "fixed")
+            for name in ("opens", "each", "enter", "prompt", "block", "ranges", "keep", "anywhere", "says", "hidden", "shown_as", "fixed", "always")
             if name in given
         },
         needs=_texts(given.get("needs")),
+        also=_texts(given.get("also")),
         drops=_texts(given.get("drops")),
     )
 
@@ -183,7 +186,7 @@ KNOWN = {
     "block",
     "ranges",
 }
-KNOWN |= {"keep", "anywhere", "says", "hidden", "needs", "drops", "slot", "shown_as", "fixed"}
+KNOWN |= {"keep", "anywhere", "says", "hidden", "needs", "drops", "slot", "shown_as", "fixed", "also", "always"}
 
 
 def _flat(entries: Sequence[Any], parts: Mapping[str, Sequence[Any]]) -> Iterator[Any]:
@@ -235,8 +238,7 @@ def load(platform: str) -> Grammar:
     """Read and compile a platform's grammar."""
     data = yaml.safe_load((HERE / f"{platform}.yml").read_text(encoding="utf-8"))
     if "base" in data:
-        under = yaml.safe_load((HERE / f"{data['base']}.yml").read_text(encoding="utf-8"))
-        data = _overlay(under, data)
+        data = _overlay(yaml.safe_load((HERE / f"{data['base']}.yml").read_text(encoding="utf-8")), data)
     rules = _rules(data["configuration"], data.get("parts") or {})
     views = [*data["exec_views"], *rules]
     commands = _expand(data, views)
@@ -257,4 +259,14 @@ def _overlay(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(under.get(key), dict)
         merged[key] = {**under[key], **value} if both else value
-    return merged
+    configuration, parts = dict(merged["configuration"]), dict(merged.get("parts") or {})
+    for view, entries in (over.get("extra") or {}).items():
+        into = parts if view in parts else configuration
+        into[view] = [*entries, *_others(into.get(view, ()), entries)]
+    return {**merged, "configuration": configuration, "parts": parts}
+
+
+def _others(under: Sequence[Any], over: Sequence[Any]) -> list[Any]:
+    """Return the lines of a view that are not said anew."""
+    new = {entry["line"] if isinstance(entry, dict) else entry for entry in over}
+    return [entry for entry in under if not (isinstance(entry, dict) and entry.get("line") in new)]

@@ -125,7 +125,7 @@ class Tree:
                 del context.items[gone]
         if rule.op:
             self._set_list(context, rule, values)
-        elif rule.on or rule.hidden or text in rule.default:
+        elif rule.on or rule.hidden or rule.always or text in rule.default:
             context.items.pop(key, None)
         else:
             context.items[key] = Item(rule, values, text)
@@ -137,10 +137,18 @@ class Tree:
         have = context.values_of(rule.slot)
         have = show.shows.base if have is None else have
         every = frozenset(range(1, 4095))
+        for slot in rule.also:
+            self._without(context, rule.view, slot, given)
         now = {"set": given, "add": have | given, "remove": have - given, "all": every, "none": frozenset(), "except": every - given}[
             rule.op
         ]
         self._keep_list(context, show, now)
+
+    def _without(self, context: Context, view: str, slot: str, gone: frozenset[int]) -> None:
+        show = self.grammar.shown_by(slot, view)
+        have = context.values_of(slot)
+        base = show.shows.base if show.shows else frozenset[int]()
+        self._keep_list(context, show, (base if have is None else have) - gone)
 
     def _keep_list(self, context: Context, show: Rule, now: frozenset[int]) -> None:
         if show.shows and now == show.shows.base:
@@ -164,6 +172,8 @@ class Tree:
                 now = frozenset[int]() if text.endswith(" all") else show.shows.base
             else:
                 now = have - frozenset(given)
+                for slot in rule.also:
+                    self._without(context, rule.view, slot, frozenset(given))
             self._keep_list(context, show, now)
         elif rule.on:
             context.items[key] = Item(rule, values, text, negated=True)
@@ -259,6 +269,8 @@ class Tree:
                 out.append(f"{self.grammar.negation} {item.text}")
             else:
                 out.append(item.text)
+        if rule.always and not any(key[0] == rule.slot for key in context.items):
+            out.append(rule.line)
         return out
 
 

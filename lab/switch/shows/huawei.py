@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 from lab.switch.backend import PortState
+from lab.switch.shows import huawei_ports
 from lab.switch.shows.look import Look, columns, hyphen, spell
-from lab.switch.values import ranges
 
 Values = Mapping[str, Any]
 RULE = "-" * 79
@@ -109,20 +110,83 @@ def mac(look: Look, values: Values) -> str:
     return out + f"{RULE}\nTotal items displayed = {len(rows)}\n"
 
 
-def port_vlan(look: Look, values: Values) -> str:
-    """Link type, PVID and VLANs of each port."""
-    out = f"{'Port':<28}{'Link Type':<13}{'PVID':<6}Trunk VLAN List\n{RULE}\n"
-    for name, _ in _rows(look):
-        if values.get("name") not in (None, name) or name in look.setting.layer_three:
-            continue
-        asked = look.asked(name)
-        if asked.aggregate:
-            out += f"{name:<28}{'-':<13}{0:<6}-\n"
-            continue
-        lists = [str(a) if a == b else f"{a}-{b}" for a, b in ranges(asked.tagged | asked.untagged)] if asked.mode != "access" else []
-        lines = [" ".join(lists[i : i + 8]) for i in range(0, len(lists), 8)] or ["-"]
-        out += f"{name:<28}{asked.mode:<13}{asked.pvid:<6}{lines[0]}\n" + "".join(" " * 47 + line + "\n" for line in lines[1:])
+def startup(look: Look, values: Values) -> str:
+    """Which files the next start takes."""
+    saved = "flash:/vrpcfg.zip" if look.switch.saved_text is not None else "NULL"
+    software = f"flash:/{look.device.model}-{look.switch.version}.cc"
+    out = f"MainBoard:\n  Startup system software:                   {software}\n  Next startup system software:              {software}\n"
+    out += f"  Backup system software for next startup:   null\n  Startup saved-configuration file:          {saved}\n"
+    return out + f"  Next startup saved-configuration file:     {saved}\n"
+
+
+def device(look: Look, values: Values) -> str:
+    """The boards of the box."""
+    head = "Slot  Card   Type                     Online   Power Register     Alarm     Primary        "
+    line = "-" * len(head)
+    out = f"{look.device.model}'s Device status:\n{line}\n{head}\n{line}\n"
+    return out + f"{0:<6}{'-':<7}{look.device.model:<25}{'Present':<9}{'On':<6}{'Registered':<13}{'Normal':<10}{'Master':<15}\n{line}\n"
+
+
+def manufacture(look: Look, values: Values) -> str:
+    """Serial number of the box."""
+    return f"Slot  Card   Type                     Serial-number              Manu-date\n{WIDE}\n0     -      {look.device.model:<25}{look.device.serial:<27}2022-05-11\n"
+
+
+def elabel(look: Look, values: Values) -> str:
+    """The electronic label."""
+    return f"[Slot_0]\n/$[Board Integration Version]\n[Board Properties]\nBoardType={look.device.model}\nBarCode={look.device.serial}\nDescription={look.device.model}\n"
+
+
+def esn(look: Look, values: Values) -> str:
+    """The serial number."""
+    return f"ESN of slot 0: {look.device.serial}\n"
+
+
+def users(look: Look, values: Values) -> str:
+    """Who is logged in."""
+    out = "  User-Intf    Delay    Type   Network Address     AuthenStatus    AuthorcmdFlag\n"
+    return out + f"+ 34  VTY 0   00:00:00  SSH    {look.session.origin:<20}pass\n  Username : {look.session.user}\n"
+
+
+def ip_brief(look: Look, values: Values) -> str:
+    """The switch's own addresses."""
+    out = "*down: administratively down\n^down: standby\n(l): loopback\n(s): spoofing\n"
+    out += f"{'Interface':<34}{'IP Address/Mask':<21}{'Physical':<11}Protocol\n"
+    for name, row in look.setting.layer_three.items():
+        phy, protocol = _phy(look, name)
+        out += f"{name:<34}{row.addresses[0] if row.addresses else 'unassigned':<21}{phy:<11}{protocol}\n"
     return out
+
+
+def routes(look: Look, values: Values) -> str:
+    """The routing table: what is connected, and static routes."""
+    out = "Route Flags: R - relay, D - download to fib\n" + "-" * 78 + "\nRouting Tables: Public\n\n"
+    out += "Destination/Mask    Proto   Pre  Cost      Flags NextHop         Interface\n\n"
+    for name, row in look.setting.layer_three.items():
+        for address in row.addresses:
+            network = str(ipaddress.ip_interface(address).network)
+            out += f"{network:>18}  Direct  0    0           D   {address.partition('/')[0]:<16}{name}\n"
+    for route in sorted(look.setting.routes):
+        out += f"{route.prefix:>18}  Static  60   0          RD   {route.via}\n"
+    return out
+
+
+def commit_list(look: Look, values: Values) -> str:
+    """The commits that can be gone back to."""
+    line = "-" * 78
+    out = f"{line}\nNo.  CommitId    Label                 User            TimeStamp\n{line}\n"
+    for number, row in enumerate(reversed(look.switch.commits), 1):
+        out += f"{number:<5}{row.number:<12}{'-':<22}{row.by:<16}{row.at:%Y-%m-%d %H:%M:%S}\n"
+    return out + f"{line}\n"
+
+
+def trial(look: Look, values: Values) -> str:
+    """Whether a trial is under way."""
+    pending = look.switch.pending
+    if pending is None:
+        return "Trial status            : INACTIVE\n"
+    left = max(0, int(pending.until - look.switch.clock()))
+    return f"Trial status            : ACTIVE\nTrial by                : {pending.owner}\nTrial period left       : {left} seconds\n"
 
 
 SHOWS = {
@@ -131,5 +195,15 @@ SHOWS = {
     "interface_description": interface_description,
     "vlan": vlan,
     "mac": mac,
-    "port_vlan": port_vlan,
+    "startup": startup,
+    "device": device,
+    "manufacture": manufacture,
+    "elabel": elabel,
+    "esn": esn,
+    "users": users,
+    "ip_brief": ip_brief,
+    "routes": routes,
+    "commit_list": commit_list,
+    "trial": trial,
+    **huawei_ports.SHOWS,
 }
