@@ -173,14 +173,14 @@ def test_a_run_is_recorded_from_its_journal(tmp_path: Path, monkeypatch: pytest.
 def test_the_command_says_it_and_exits_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOVERY_DRILLS", str(tmp_path))
     runner = CliRunner()
-    assert runner.invoke(app, ["due", "--at", NOW.isoformat()]).exit_code == 11
+    assert runner.invoke(app, ["due", "database-restore", "--at", NOW.isoformat()]).exit_code == 11
     history.write(record(30), tmp_path)
-    assert runner.invoke(app, ["due", "--at", NOW.isoformat()]).exit_code == 0
-    late = runner.invoke(app, ["due", "--at", (NOW + timedelta(days=200)).isoformat()])
+    assert runner.invoke(app, ["due", "database-restore", "--at", NOW.isoformat()]).exit_code == 0
+    late = runner.invoke(app, ["due", "database-restore", "--at", (NOW + timedelta(days=200)).isoformat()])
     assert (late.exit_code, "OVERDUE" in late.output) == (12, True)
     history.write(record(1, "FAIL", reason="damaged"), tmp_path)
-    assert runner.invoke(app, ["due", "--at", NOW.isoformat()]).exit_code == 13
-    assert runner.invoke(app, ["due", "--at", "2026-11-22T03:00:00"]).exit_code == 64
+    assert runner.invoke(app, ["due", "database-restore", "--at", NOW.isoformat()]).exit_code == 13
+    assert runner.invoke(app, ["due", "database-restore", "--at", "2026-11-22T03:00:00"]).exit_code == 64
     lines = runner.invoke(app, ["history", "--json"]).output.splitlines()
     assert [json.loads(line)["result"] for line in lines] == ["PASS", "FAIL"]
 

@@ -24,6 +24,6 @@ def test_nothing_of_it_stays() -> None:
 
 
 def test_it_is_red_until_it_is_repaired() -> None:
-    status, said = command("drill", "due")
+    status, said = command("drill", "due", "database-restore")
     assert status == 13, said
     assert "FAILED" in said and "could not be read whole" in said

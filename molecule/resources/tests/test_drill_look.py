@@ -15,7 +15,7 @@ READING = "pgbackrest --config=/run/recovery/recovery-scratch-his-look/local.con
 
 
 def test_no_drill_was_ever_run_and_that_is_said() -> None:
-    status, said = command("drill", "due")
+    status, said = command("drill", "due", "database-restore")
     assert (status, "has never been run" in said) == (11, True), said
 
 

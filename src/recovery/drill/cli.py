@@ -44,6 +44,7 @@ def history(
 
 @app.command("due")
 def due(
+    drill: Annotated[str, typer.Argument(help="Only this drill of plan/drills.yml.")] = "",
     at: Annotated[str, typer.Option("--at", help="Judge at this moment (ISO 8601 with zone) instead of now.")] = "",
 ) -> None:
     """Say how each drill of the plan stands. Exit status: 0 none is due, 11 never ran, 12 overdue, 13 failed; the most pressing counts."""
@@ -51,7 +52,10 @@ def due(
         moment = datetime.fromisoformat(at) if at else now()
         if moment.tzinfo is None:
             raise ValueError(f"{at!r} names no zone; write it as 2026-11-21T03:25:00+08:00")
-        found = judging.standings(load_drills(project.project_root() / "plan"), past.load(), moment)
+        drills = load_drills(project.project_root() / "plan")
+        if drill not in ("", *drills):
+            raise ValueError(f"plan/drills.yml knows no drill {drill!r}, only {', '.join(drills)}.")
+        found = judging.standings({name: one for name, one in drills.items() if drill in ("", name)}, past.load(), moment)
     except (past.HistoryError, FrameError, PlanError, ValueError) as error:
         raise _fail(error) from error
     for each in found:
