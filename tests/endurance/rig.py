@@ -20,6 +20,8 @@ from lab.state import Lab
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / ".venv" / "bin"
 PATIENCE_S = 900
+FAULT = ("data-directory-destroyed",)
+DATA = "/var/lib/postgresql/15/main"
 LEDGERS = ("charge", "invoice", "invoice_line", "stock_movement")
 
 
@@ -52,7 +54,7 @@ class Rig:
     incidents: Path
     runbook: str = "database_restore"
     extra: Sequence[str] = ("source=local",)
-    fault: Sequence[str] = ("data-directory-destroyed",)
+    broken_before: bool = False
     before: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,8 +91,9 @@ class Rig:
 
     def up(self) -> None:
         """Boot, protect, and let people work and answer."""
+        self.broken_before = False
         self.incidents.mkdir(parents=True, exist_ok=True)
-        self.call("lab", "up", "--scale", "small", "--without", "lis-db", "--without", "pacs")
+        self.call("lab", "up", "--flat", "--scale", "small", "--without", "lis-db", "--without", "pacs")
         self.call("recovery", "run", "database_backup_setup")
         for repository in ("local", "offsite"):
             self.call("recovery", "run", "database_backup", "-e", f"repository={repository}")
@@ -103,9 +106,13 @@ class Rig:
         self.call("lab", "down")
 
     def destroy(self) -> None:
-        """Remember what the hospital holds, then break it."""
+        """Remember what the hospital holds, then break it: by the lab the first time, then by hand (a fault happens once)."""
         self.remember()
-        self.call("lab", "break", *self.fault)
+        if self.broken_before:
+            self.call("lab", "exec", "his-db", "--", "sh", "-c", f"rm -rf {DATA}; sync")
+        else:
+            self.call("lab", "break", *FAULT)
+        self.broken_before = True
 
     def remember(self) -> None:
         """Remember what the hospital holds."""
