@@ -16,12 +16,12 @@ def measure(repeats: int = REPEATS) -> dict[str, Any]:
     """Boot and take down a lab of its own several times; the smallest database, so that it is the boot that is measured."""
     environment = {"LAB_NAME": NAME}
     lab = str(BIN / "lab")
-    run([lab, "up", "--scale", "small"], environment, 1800)  # the image and the seeded cluster are made once, and cached
+    run([lab, "up", "--flat", "--scale", "small"], environment, 1800)  # the image and the seeded cluster are made once, and cached
     run([lab, "down"], environment)
     up, down = Series("lab up"), Series("lab down")
     try:
         for number in range(repeats):
-            took, _ = run([lab, "up", "--scale", "small"], environment)
+            took, _ = run([lab, "up", "--flat", "--scale", "small"], environment)
             up.seconds.append(round(took, 3))
             took, _ = run([lab, "down"], environment)
             down.seconds.append(round(took, 3))

@@ -28,7 +28,7 @@ def measure() -> dict[str, Any]:
         try:
             say(f"    a hospital of scale {SCALE}, its off-site line at {RATE_MBIT} Mbit/s")
             bench.lab("down")
-            bench.lab("up", "--scale", SCALE, timeout=3600)
+            bench.lab("up", "--flat", "--scale", SCALE, timeout=3600)
             bench.lab("workload", "start", "--rate", "2")
             bench.recovery("database_backup_setup")
             bench.recovery("database_backup", "-e", "repository=local")

@@ -35,7 +35,7 @@ class Bench:
         }
         say(f"    a hospital of scale {scale} boots and is protected")
         self.call("lab", "down")
-        self.call("lab", "up", "--scale", scale)
+        self.call("lab", "up", "--flat", "--scale", scale)
         self.call("lab", "workload", "start", "--rate", "2")
         self.call("recovery", "run", "database_backup_setup")
         self.call("recovery", "run", "database_backup", "-e", "repository=local")

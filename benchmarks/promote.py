@@ -60,7 +60,7 @@ def measure(repeats: int = REPEATS) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="bench-promote-") as scratch:
         bench = Bench(Path(scratch), NAME)
         try:
-            bench.lab("up", "--scale", SCALE)
+            bench.lab("up", "--flat", "--scale", SCALE)
             bench.recovery("database_backup_setup")
             bench.recovery("database_backup", "-e", "repository=offsite")
             bench.recovery("database_standby")

@@ -163,7 +163,7 @@ def measure(scale: str = SCALE, repeats: int = REPEATS) -> dict[str, Any]:
         try:
             say(f"    a hospital of scale {scale} boots and is protected")
             bench.lab("down")
-            bench.lab("up", "--scale", scale, *DISKS, timeout=3600)
+            bench.lab("up", "--flat", "--scale", scale, *DISKS, timeout=3600)
             bench.lab("workload", "start", "--rate", "2")
             bench.recovery("database_backup_setup")
             bench.recovery("database_backup", "-e", "repository=local")

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lab import faults, hands, hospital, host, image, plugging, workload
+from lab import cli_network, faults, hands, hospital, host, image, plugging, workload
 from lab.errors import LabError
 from lab.state import Lab
 
@@ -70,12 +70,13 @@ def up(
     name: Name = None,
     scale: Annotated[str | None, typer.Option(help="How much the database holds: small, default, ...")] = None,
     disk: Annotated[list[str] | None, typer.Option(help="Another size for a disk: his-db:data=12G")] = None,
-    without: Annotated[list[str] | None, typer.Option(help="A host that is not needed this time: lis-db, pacs")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="A host or switch that is not needed this time: lis-db, pacs, acc-4")] = None,
+    flat: Annotated[bool, typer.Option("--flat", help="A bridge for each network, no switches.")] = False,
 ) -> None:
     """Start the lab, or heal what is left of one."""
     sizes = {which: size for which, _, size in (entry.partition("=") for entry in disk or [])}
     lab = Lab.named(name)
-    hospital.up(lab, scale=scale, disk_sizes=sizes, without=without or [], say=say)
+    hospital.up(lab, scale=scale, disk_sizes=sizes, without=without or [], flat=flat, say=say)
     _show(lab)
 
 
@@ -249,6 +250,9 @@ def scene(name: str | None) -> Iterator[faults.Scene]:
     with hospital.changing(lab, 60):
         lab.require()
         yield faults.Scene(lab, lab.topology(), say)
+
+
+cli_network.register(app, scene, in_sentences, say)
 
 
 if __name__ == "__main__":

@@ -78,13 +78,11 @@ class Fault:
 
 def catalogue() -> dict[str, Fault]:
     """Return every fault by name."""
-    from lab import faults_data, faults_hosts, faults_links, faults_rows  # they build on this module
+    from lab import faults_data, faults_hosts, faults_links, faults_network, faults_rows  # they build on this module
     from lab.pacs import faults as faults_images
 
-    return {
-        fault.name: fault
-        for fault in (*faults_hosts.FAULTS, *faults_data.FAULTS, *faults_links.FAULTS, *faults_rows.FAULTS, *faults_images.FAULTS)
-    }
+    parts = (faults_hosts, faults_data, faults_links, faults_network, faults_rows, faults_images)
+    return {fault.name: fault for part in parts for fault in part.FAULTS}
 
 
 def named(name: str) -> Fault:

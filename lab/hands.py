@@ -19,16 +19,19 @@ from typing import Any
 
 import yaml
 
-from lab import hospital, host, network, plugging
+from lab import fibres, hospital, host, network, plugging, wiring
 from lab.errors import LabError
 from lab.state import Lab
 from lab.system import launch, read_json, run, write_atomic
+from lab.topology import Topology
 
 DEFAULT_SCRIPT = Path(__file__).with_name("hands.yml")
 PROCESS = "hands"
 POLL_S = 0.2
 NAMESPACE = "recovery-approval"
-VERBS = ("plug-disk", "unplug-disk", "power-on", "power-off", "plug-cable", "unplug-cable")
+VERBS = (
+    "plug-disk", "unplug-disk", "power-on", "power-off", "plug-cable", "unplug-cable", "move-cable", "patch-fibre", "measure-fibre",
+)  # fmt: skip
 
 
 # --- the script ------------------------------------------------------------------------------------------------------
@@ -116,19 +119,46 @@ def perform(lab: Lab, action: Mapping[str, Any]) -> str:
             to = str(action["to"]) if verb == "plug-disk" else ""
             plugging.plug(lab, topology, owner, disk, to)
             return f"The disk {owner}:{disk} is now {'in ' + to if to else 'on the shelf'}."
-        if verb == "power-on":
-            hospital.boot(lab, topology, str(action["host"]), lambda line: None)
-            return f"{action['host']} is on."
-        if verb == "power-off":
-            host.power_off(lab, topology.host(str(action["host"])).name)
-            return f"{action['host']} is off."
-        cable = topology.cable(str(action["cable"]))
-        if verb == "unplug-cable":
-            network.pull(lab, cable)
-            return f"The cable {cable.name} is out."
+        if verb in ("power-on", "power-off"):
+            return _power(lab, topology, str(action["host"]), verb == "power-on")
+        return _wire(lab, topology, verb, action)
+
+
+def _power(lab: Lab, topology: Topology, name: str, on: bool) -> str:
+    if on and any(entry["fault"] == "switch-dead" and entry["parameters"]["switch"] == name for entry in read_json(lab.faults) or []):
+        raise LabError(f"{name} does not come up: it is dead.")
+    if on:
+        hospital.boot(lab, topology, name, lambda line: None)
+    else:
+        host.power_off(lab, topology.host(name).name)
+    if topology.is_switch(name):
+        wiring.settle(lab, topology)
+    return f"{name} is {'on' if on else 'off'}."
+
+
+def _wire(lab: Lab, topology: Topology, verb: str, action: Mapping[str, Any]) -> str:
+    if verb == "move-cable":
+        topology = wiring.move(lab, topology, str(action["cable"]), str(action["from"]), str(action["to"]))
+        return f"The cable {action['cable']} is now in {action['to']}."
+    if verb == "patch-fibre":
+        pair = str(action["pair"])
+        sides = {side: action.get(side) for side in ("a", "b")}
+        if "end" in action:  # one cord, at the panel where it is told
+            side = fibres.side_of(topology.require_plant(), pair, str(action["panel"]))
+            sides = {"ab"[side]: str(action["end"])}
+        topology = fibres.patch(lab, topology, pair, sides.get("a"), sides.get("b"))
+        return f"The pair {pair} now joins {' and '.join(end or 'nothing' for end in wiring.plugged(topology, pair))}."
+    if verb == "measure-fibre":
+        return json.dumps(fibres.measure(lab, topology, str(action["pair"])))
+    cable = topology.cable(str(action["cable"]))
+    if wiring.leads_to_switch(topology, cable):
+        (wiring.unplug if verb == "unplug-cable" else wiring.replug)(lab, topology, cable.name)
+    elif verb == "unplug-cable":
+        network.pull(lab, cable)
+    else:
         for port in (cable.a, cable.b):
             network.bring_up(lab, topology, port)
-    return f"The cable {cable.name} is in."
+    return f"The cable {cable.name} is {'out' if verb == 'unplug-cable' else 'in'}."
 
 
 # --- the watch -------------------------------------------------------------------------------------------------------
@@ -195,7 +225,7 @@ class Hands:
         done, note = bool(rule.get("done", True)), str(rule.get("note", ""))
         if done and rule.get("perform", True):
             try:
-                performed = perform(self.lab, step.get("action") or {})
+                performed = perform(self.lab, {**(step.get("action") or {}), **(rule.get("instead") or {})})
                 note = note or performed
             except (LabError, KeyError) as error:
                 done, note = False, f"It cannot be done: {error}"

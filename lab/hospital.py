@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from lab import cluster, disks, host, image, keys, network
+from lab import cluster, disks, host, image, keys, network, switching, wiring
 from lab.errors import LabError
 from lab.state import Lab
 from lab.system import exclusive, raise_limits, read_json, require_lab_machine, require_space, run
@@ -18,6 +18,7 @@ from lab.topology import Topology, load
 
 Say = Callable[[str], None]
 STATE_MEGABYTES = 2000
+WITHOUT_POWER = ("power-cut", "switch-dead")  # faults after which a host stays off
 
 
 def changing(lab: Lab, wait_s: float = 0) -> AbstractContextManager[None]:
@@ -31,11 +32,13 @@ def up(
     scale: str | None = None,
     disk_sizes: Mapping[str, str] | None = None,
     without: Sequence[str] = (),
+    flat: bool = False,
     say: Say = print,
 ) -> None:
     """Bring the lab into being, or heal what is there: cables, disks, hosts. What hosts have on their disks is kept.
 
-    The hosts ``without`` are not part of it: what is only about one system need not boot the others.
+    The hosts ``without`` are not part of it: what is only about one system need not boot the others. A ``flat`` lab has a bridge for
+    each network, and no switch.
     """
     require_lab_machine()
     raise_limits(say)
@@ -43,18 +46,19 @@ def up(
         if lab.exists() and lab.read().get("phase") in (None, "removing"):
             _remove(lab)  # what is left of an `up` or a `down` that was killed
     entries = lab.read()
-    _refuse_other_shape(entries, scale, disk_sizes, without)
+    switched = bool(entries.get("switched")) if entries else not flat
+    _refuse_other_shape(entries, scale, disk_sizes, without, flat)
     base = _base(lab, entries, say)
     scale = entries.get("scale") or scale or "default"
     without = entries.get("without") or list(without)
-    needed = any(not cluster.furnished(lab, node) for node in load(without=without).with_role("database"))
+    needed = any(not cluster.furnished(lab, node) for node in load(without=without, switched=switched).with_role("database"))
     seeded = cluster.ensure(base, scale, say) if needed else None
     with changing(lab, 60):
         require_space(lab.root, STATE_MEGABYTES, "The lab")
         sizes = entries.get("disk_sizes") or dict(disk_sizes or {})
-        topology = load(disk_sizes=sizes, without=without)
         disks.share(lab.root)
-        lab.write(phase="making", scale=scale, disk_sizes=sizes, without=without, base=str(base))
+        lab.write(phase="making", scale=scale, disk_sizes=sizes, without=without, switched=switched, base=str(base))
+        topology = lab.topology()
         _make(lab, topology, base, seeded, say)
         lab.write(phase="up", up_at=time.time())
 
@@ -74,10 +78,12 @@ def _base(lab: Lab, entries: Mapping[str, Any], say: Say) -> Path:
 
 
 def _refuse_other_shape(
-    entries: Mapping[str, Any], scale: str | None, disk_sizes: Mapping[str, str] | None, without: Sequence[str]
+    entries: Mapping[str, Any], scale: str | None, disk_sizes: Mapping[str, str] | None, without: Sequence[str], flat: bool
 ) -> None:
     if not entries:
         return
+    if flat and entries.get("switched"):
+        raise LabError("The lab exists with switches.", "Take it down first: lab down")
     asked = {"scale": scale, "disk sizes": disk_sizes, "hosts left out": list(without)}
     for (what, wanted), present in zip(asked.items(), (entries.get(key) for key in ("scale", "disk_sizes", "without")), strict=True):
         if wanted and present is not None and wanted != present:
@@ -89,13 +95,16 @@ def _make(lab: Lab, topology: Topology, base: Path, seeded: Path | None, say: Sa
     keys.ensure(lab, topology)
     broken = read_json(lab.faults) or []
     pulled = network.pulled_cables(lab)
-    for node in network.ensure(lab, topology, pulled):
+    apart = [cable.name for cable in topology.cables.values() if wiring.leads_to_switch(topology, cable)]
+    for node in network.ensure(lab, topology, pulled, apart, [wiring.SHELF] if topology.plant else []):
         if node in topology.hosts:
             host.power_cut(lab, node)  # it lives in a network that nobody can name any more
+    if topology.plant:
+        wiring.ensure(lab, topology)
     for entry in broken:
         if entry["fault"] == "link-slow":
             network.shape(lab, topology.cable(entry["parameters"]["cable"]), entry["parameters"]["rate"])
-    off = [entry["parameters"]["host"] for entry in broken if entry["fault"] == "power-cut"]
+    off = [entry["parameters"].get("host") or entry["parameters"]["switch"] for entry in broken if entry["fault"] in WITHOUT_POWER]
     for name in off:
         network.darken(lab, name)
     booting = [name for name in topology.hosts if name not in off]
@@ -114,7 +123,7 @@ def boot(lab: Lab, topology: Topology, name: str, say: Say, base: Path | None = 
     if lab.process(name) is None:
         root = host.ensure_root(lab, topology, node, base)
         host.ensure_disks(lab, topology, node, root)
-        cluster.furnish(lab, node, root, seeded)
+        switching.furnish(lab, topology, node, root) if node.role == "switch" else cluster.furnish(lab, node, root, seeded)
         host.power_on(lab, topology, node, base)
     host.wait_ready(lab, name)
     cluster.install(lab, node)

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab import disks, keys, network
+from lab import disks, keys, network, switching, wiring
 from lab.errors import LabError
 from lab.state import Lab
 from lab.system import children, identify, in_network, launch, run
@@ -154,8 +154,11 @@ def power_on(lab: Lab, topology: Topology, node: Node, base: Path) -> None:
         "--console=read-only", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
         *(f"--bind={source}:{target}" for source, target in binds),
     ]  # fmt: skip
+    if topology.is_switch(node.name):
+        command += ["--", f"--unit={switching.TARGET}"]
     console = lab.host_dir(node.name) / "console.log"
-    launch(command, lab.record(node.name), console, cgroups=_cgroups(lab, node.name), env={"SYSTEMD_NSPAWN_LOCK": "0"})
+    with wiring.power(lab, topology, node.name):
+        launch(command, lab.record(node.name), console, cgroups=_cgroups(lab, node.name), env={"SYSTEMD_NSPAWN_LOCK": "0"})
 
 
 def leader(lab: Lab, host: str) -> int | None:
@@ -261,6 +264,7 @@ def clear_remains(lab: Lab, host: str) -> None:
     A container outlives the systemd-nspawn that started it, if that was killed.
     """
     _kill_members(lab, host)
+    wiring.shelve(lab, host)
     network.darken(lab, host)
     lab.record(host).unlink(missing_ok=True)
     with contextlib.suppress(OSError):

@@ -52,7 +52,12 @@ def ensure(lab: Lab, topology: Topology) -> None:
 
 def known_hosts(lab: Lab, topology: Topology) -> str:
     """Return the host keys, by name and address."""
-    return "".join(f"{name},{node.address} {public(host_key(lab, name))}\n" for name, node in topology.hosts.items())
+    lines = []
+    for name, node in topology.hosts.items():
+        inband = topology.plant.switches[name].inband if topology.plant and topology.is_switch(name) else ""
+        names = ",".join(filter(None, (name, node.address, inband)))
+        lines.append(f"{names} {public(host_key(lab, name))}\n")
+    return "".join(lines)
 
 
 def ssh_config(lab: Lab, topology: Topology) -> str:
@@ -60,13 +65,12 @@ def ssh_config(lab: Lab, topology: Topology) -> str:
     proxy = f"nsenter --net={lab.namespace_path(topology.control.name)} nc -F -w 5 %h %p"
     blocks = [f"# SSH to the hosts of the lab {lab.name}: ssh -F {lab.ssh_config} HOST"]
     for name, node in topology.hosts.items():
+        ours = f"  User recovery\n  IdentityFile {lab.keys / 'control'}\n  IdentitiesOnly yes\n"
         blocks.append(
             f"Host {name}\n"
             f"  HostName {node.address}\n"
             f"  HostKeyAlias {name}\n"
-            "  User recovery\n"
-            f"  IdentityFile {lab.keys / 'control'}\n"
-            "  IdentitiesOnly yes\n"
+            f"{'' if topology.is_switch(name) else ours}"
             f"  UserKnownHostsFile {lab.root / 'known_hosts'}\n"
             "  GlobalKnownHostsFile /dev/null\n"
             "  StrictHostKeyChecking yes\n"

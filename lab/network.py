@@ -6,8 +6,9 @@ import hashlib
 import ipaddress
 import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.errors import LabError
 from lab.state import Lab
@@ -21,7 +22,8 @@ RATE_UNITS = {"kbit": 1e3, "mbit": 1e6, "gbit": 1e9}
 FORWARDING = "/proc/sys/net/ipv4/ip_forward"
 
 
-def _batch(namespace: str, lines: Sequence[str]) -> None:
+def batch(namespace: str, lines: Sequence[str]) -> None:
+    """Give ``ip`` several lines in one namespace."""
     if lines:
         run(["ip", "-n", namespace, "-batch", "-"], stdin="\n".join(lines) + "\n", doing=f"Setting up the network {namespace}")
 
@@ -39,28 +41,33 @@ def flags(lab: Lab, port: Port) -> list[str]:
     return list(found) if isinstance(found, list) else []
 
 
-def ensure(lab: Lab, topology: Topology, pulled: Collection[str] = ()) -> list[str]:
+def ensure(
+    lab: Lab, topology: Topology, pulled: Collection[str] = (), apart: Collection[str] = (), extra: Collection[str] = ()
+) -> list[str]:
     """Bring every missing namespace and cable into being; return the nodes whose namespace is new.
 
-    ``pulled`` names cables that a fault holds down: they are laid, but not brought up.
+    ``pulled`` names cables that a fault holds down: they are laid, but not brought up. The cables ``apart`` are laid by whoever minds them,
+    and the namespaces ``extra`` are wanted too.
     """
-    nodes = [*topology.segments, *topology.nodes]
+    nodes = [*topology.segments, *topology.nodes, *extra]
     lab.write(namespaces=sorted({*lab.read().get("namespaces", []), *map(lab.namespace, nodes)}))
     present = set(namespaces_present())
     fresh = [node for node in nodes if lab.namespace(node) not in present]
     for node in fresh:
         _discard_stale(lab.namespace_path(node))
         run(["ip", "netns", "add", lab.namespace(node)], doing=f"Creating the network of {node}")
-        _batch(lab.namespace(node), ["link set lo up"])
+        batch(lab.namespace(node), ["link set lo up"])
     existing = {node: set(interfaces(lab, node)) for node in nodes}
     for segment in topology.segments:
         if BRIDGE not in existing[segment]:
-            _batch(lab.namespace(segment), [f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0", f"link set {BRIDGE} up"])
+            batch(lab.namespace(segment), [f"link add {BRIDGE} type bridge stp_state 0 forward_delay 0", f"link set {BRIDGE} up"])
     for cable in topology.cables.values():
+        if cable.name in apart:
+            continue
         if not all(port.name in existing[port.node] for port in (cable.a, cable.b)):
             for port in (cable.a, cable.b):
                 if port.name in existing[port.node]:
-                    _batch(lab.namespace(port.node), [f"link del dev {port.name}"])
+                    batch(lab.namespace(port.node), [f"link del dev {port.name}"])
             _lay(lab, cable)
         for port in (cable.a, cable.b):
             if cable.name not in pulled:
@@ -78,6 +85,12 @@ def _lay(lab: Lab, cable: Cable) -> None:
     run(["ip", "link", "add", *end(cable.a), "type", "veth", "peer", *end(cable.b)], doing=f"Laying the cable {cable.name}")
 
 
+def remove_port(lab: Lab, port: Port) -> None:
+    """Take a port's interface away, if it is there; the other end of its cable goes with it."""
+    if port.name in interfaces(lab, port.node):
+        batch(lab.namespace(port.node), [f"link del dev {port.name}"])
+
+
 def hardware_address(port: Port) -> str:
     """Return a port's own address, the same whenever its cable is laid again: what neighbours remember of it stays true."""
     digest = hashlib.sha256(f"{port.node}:{port.name}".encode()).digest()
@@ -90,16 +103,19 @@ def bring_up(lab: Lab, topology: Topology, port: Port) -> None:
         lines = [f"link set dev {port.name} master {BRIDGE} up"]
     else:
         node = topology.nodes[port.node]
+        if topology.is_switch(node.name):  # it gives itself its address, as its configuration says
+            batch(lab.namespace(node.name), [f"link set dev {port.name} up"])
+            return
         network = ipaddress.ip_interface(node.ports[port.name]).network
         lines = [f"address replace {node.ports[port.name]} brd + dev {port.name}", f"link set dev {port.name} up"]
         lines += [f"route replace {to} via {hop}" for to, hop in node.routes.items() if ipaddress.ip_address(hop) in network]
-    _batch(lab.namespace(port.node), lines)
+    batch(lab.namespace(port.node), lines)
 
 
 def pull(lab: Lab, cable: Cable) -> None:
     """Take both ends of a cable down."""
     for port in (cable.a, cable.b):
-        _batch(lab.namespace(port.node), [f"link set dev {port.name} down"])
+        batch(lab.namespace(port.node), [f"link set dev {port.name} down"])
 
 
 def darken(lab: Lab, node: str) -> None:
@@ -112,18 +128,24 @@ def darken(lab: Lab, node: str) -> None:
     run(["ip", "-n", lab.namespace(node), "address", "flush", "secondary"], check=False)
 
 
+def plain_checksums(lab: Lab, port: Port) -> None:
+    """Let a port compute its checksums itself: a switch in user space passes on what it gets, also a checksum left to the hardware."""
+    run(["nsenter", f"--net={lab.namespace_path(port.node)}", "ethtool", "-K", port.name, "tx", "off"], doing=f"Setting up {port}")
+
+
 def light(lab: Lab, topology: Topology, node: Node) -> None:
     """Bring up the ports of a host that gets power, but for those whose cable a fault holds down."""
     pulled = pulled_cables(lab)
     for cable in topology.cables.values():
         for port in (cable.a, cable.b):
-            if port.node == node.name and cable.name not in pulled:
+            if port.node == node.name and port.name in node.ports and cable.name not in pulled:
                 bring_up(lab, topology, port)
 
 
-def pulled_cables(lab: Lab) -> list[str]:
-    """Return the cables that a fault holds down."""
-    return [entry["parameters"]["cable"] for entry in read_json(lab.faults) or [] if entry["fault"] == "link-down"]
+def pulled_cables(lab: Lab, faults: Collection[Mapping[str, Any]] | None = None) -> list[str]:
+    """Return the cables that a fault holds down: at present, or among the given faults."""
+    broken = (read_json(lab.faults) or []) if faults is None else faults
+    return [entry["parameters"]["cable"] for entry in broken if entry["fault"] == "link-down"]
 
 
 def rate_bits(text: str) -> float:

@@ -135,7 +135,12 @@ class Lab:
     def topology(self) -> Topology:
         """Return the topology with which it was made."""
         entries = self.read()
-        return topologies.load(disk_sizes=entries.get("disk_sizes") or {}, without=entries.get("without") or ())
+        return topologies.load(
+            disk_sizes=entries.get("disk_sizes") or {},
+            without=entries.get("without") or (),
+            switched=bool(entries.get("switched")),
+            patched=entries.get("patched") or {},
+        )
 
     def require(self) -> dict[str, Any]:
         """Return the ledger of a lab that is up, or say how to start it."""

@@ -1,17 +1,19 @@
-"""The hospital's shape as data: read from topology.yml, checked, and never changed by what runs in it."""
+"""The hospital's shape as data: read from topology.yml and, where it has switches, plant.yml; checked before anything is built."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lab import plant as plants
 from lab.errors import LabError
+from lab.plant import Plant
 
 DEFAULT = Path(__file__).with_name("topology.yml")
 NAME = re.compile(r"[a-z][a-z0-9-]{0,14}")  # also the name of a bridge port: 15 characters is the kernel's limit
@@ -84,6 +86,7 @@ class Topology:
     nodes: Mapping[str, Node]
     cables: Mapping[str, Cable]
     services: Mapping[str, str] = field(default_factory=dict)
+    plant: Plant | None = None  # the switches and their wire; a flat lab has none
 
     @property
     def hosts(self) -> dict[str, Node]:
@@ -113,6 +116,22 @@ class Topology:
             raise LabError(f"{host} has no disk {name!r}.", has)
         return disks[name]
 
+    def is_switch(self, name: str) -> bool:
+        """Tell whether a node is a switch."""
+        return self.plant is not None and name in self.plant.switches
+
+    def require_plant(self) -> Plant:
+        """Return the plant, or say that this lab has none."""
+        if self.plant is None:
+            raise LabError("This lab is flat: it has no switches and no fibre.", "Boot one that has: lab down; lab up (without --flat).")
+        return self.plant
+
+    def shown(self, port: Port) -> str:
+        """Write a port as people do: a switch's by what stands on its front."""
+        if self.plant is None or port.node not in self.plant.switches or port.name == self.plant.management["interface"]:
+            return str(port)
+        return f"{port.node}:{self.plant.switches[port.node].socket(port.name).name}"
+
     def cable(self, name: str) -> Cable:
         """Return a cable, or say which there are."""
         if name not in self.cables:
@@ -120,9 +139,27 @@ class Topology:
         return self.cables[name]
 
 
-def load(path: Path = DEFAULT, disk_sizes: Mapping[str, str] | None = None, without: Collection[str] = ()) -> Topology:
-    """Read and check a topology; ``disk_sizes`` ({"his-db:data": "12G"}) overrides sizes, the hosts ``without`` are left out."""
-    return parse(_lacking(yaml.safe_load(path.read_text(encoding="utf-8")), without), disk_sizes)
+def load(
+    path: Path = DEFAULT,
+    disk_sizes: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
+    *,
+    switched: bool = False,
+    patched: Mapping[str, Sequence[str]] | None = None,
+) -> Topology:
+    """Read and check a topology.
+
+    ``disk_sizes`` ({"his-db:data": "12G"}) overrides sizes, the hosts ``without`` are left out. ``switched`` puts the plant in the place
+    of the bridges; ``patched`` ({"ward-1": ["ward-1:eth0", "acc-s:GigabitEthernet0/0/1"]}) says which cables have been moved since.
+    """
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not switched:
+        return parse(_lacking(data, without), disk_sizes)
+    plant = plants.load()
+    data = plants.furnish(data, plant)
+    without = plants.with_dependants(plant, without)
+    plant = plants.patch(plants.lacking(plant, without), patched or {})
+    return parse(_lacking(data, without), disk_sizes, plant)
 
 
 def _lacking(data: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
@@ -133,8 +170,8 @@ def _lacking(data: dict[str, Any], without: Collection[str]) -> dict[str, Any]:
     return {**data, "hosts": hosts, "cables": cables}
 
 
-def parse(data: Mapping[str, Any], disk_sizes: Mapping[str, str] | None = None) -> Topology:
-    """Build a topology from its data and refuse one that could not be cabled."""
+def parse(data: Mapping[str, Any], disk_sizes: Mapping[str, str] | None = None, plant: Plant | None = None) -> Topology:
+    """Build a topology from its data, with the plant's cables where there is one; refuse one that could not be cabled."""
     segments = {name: str(entry["network"]) for name, entry in data["segments"].items()}
     nodes: dict[str, Node] = {}
     for name, entry in data.get("routers", {}).items():
@@ -142,13 +179,14 @@ def parse(data: Mapping[str, Any], disk_sizes: Mapping[str, str] | None = None) 
     nodes[data["control"]["name"]] = _node(data["control"]["name"], "control", data["control"])
     for name, entry in data["hosts"].items():
         nodes[name] = _node(name, "host", entry)
+    written = [*data["cables"], *(plants.laid(plant) if plant else ())]
     cables = {}
-    for entry in data["cables"]:
+    for entry in written:
         first, second = (Port(*end.split(":")) for end in entry["ends"])
         cables[entry["name"]] = Cable(entry["name"], first, second, entry.get("about", ""))
     services = {name: str(entry["address"]) for name, entry in data.get("services", {}).items()}
-    topology = _resized(Topology(segments, nodes, cables, services), disk_sizes or {})
-    _check(topology, len(data["cables"]))
+    topology = _resized(Topology(segments, nodes, cables, services, plant), disk_sizes or {})
+    _check(topology, len(written))
     return topology
 
 
@@ -179,7 +217,7 @@ def _check(topology: Topology, written: int) -> None:
             node = topology.nodes.get(port.node)
             if node is None and port.node not in topology.segments:
                 problems.append(f"cable {cable.name} leads to {port.node}, which does not exist")
-            elif node is not None and port.name not in node.ports:
+            elif node is not None and port.name not in node.ports and not topology.is_switch(port.node):
                 problems.append(f"cable {cable.name} leads to {port}, a port that {port.node} does not have")
     addresses: dict[str, str] = {}
     for node in topology.nodes.values():
@@ -201,4 +239,4 @@ def _check(topology: Topology, written: int) -> None:
         if not NAME.fullmatch(name)
     ]
     if problems:
-        raise LabError(f"The lab's topology cannot be built: {'; '.join(problems)}.", "Correct lab/topology.yml.")
+        raise LabError(f"The lab's topology cannot be built: {'; '.join(problems)}.", "Correct lab/topology.yml or lab/plant.yml.")

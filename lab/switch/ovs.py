@@ -11,16 +11,14 @@ import contextlib
 import json
 import select
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lab.switch import ovs_read as reading
 from lab.switch.backend import (
-    AggregateSetting,
     AggregateState,
     BackendError,
     Change,
@@ -34,84 +32,13 @@ from lab.switch.backend import (
     StpState,
 )
 from lab.switch.device import Device
+from lab.switch.ovs_rows import BRIDGE, TIMEOUT_S, Row, row, run
 
-BRIDGE = "br0"
 LIGHT = Path("/var/lib/switch/light.json")
 LLDP_SCRIPT = Path("/run/switch-lldp.conf")
-TIMEOUT_S = 8
 LLDP_INTERVAL_S = 5
 LLDP_AGAIN_S = (0.3, 1.0, 2.5)  # lldpd takes notice of a new interface in its own time
 RTMGRP_LINK = 1
-
-
-def run(argv: Sequence[str], stdin: str | None = None, check: bool = True) -> str:
-    """Run a program of the switch; BackendError says what it answered."""
-    try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise BackendError(f"The forwarding plane gave no answer within {TIMEOUT_S} s.") from error
-    if check and done.returncode != 0:
-        raise BackendError(f"The forwarding plane refused: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
-
-
-@dataclass(frozen=True)
-class Row:
-    """A port as Open vSwitch shall have it: the interfaces in it, and the columns of its record."""
-
-    interfaces: tuple[str, ...]
-    columns: tuple[str, ...]
-    internal: bool = False
-
-    def create(self, name: str) -> list[str]:
-        """Return the words that make it."""
-        words: list[str] = []
-        for number, interface in enumerate(self.interfaces):
-            kind = ["type=internal"] if self.internal else []
-            words += ["--", f"--id=@i{number}-{name}", "create", "Interface", f"name={interface}", *kind]
-        members = ",".join(f"@i{number}-{name}" for number in range(len(self.interfaces)))
-        words += ["--", f"--id=@p-{name}", "create", "Port", f"name={name}", f"interfaces={members}", *self.columns]
-        return [*words, "--", "add", "Bridge", BRIDGE, "ports", f"@p-{name}"]
-
-    def change(self, name: str) -> list[str]:
-        """Return the words that turn whatever it was into this, while it goes on forwarding."""
-        clear = ["--", "clear", "Port", name, "tag", "trunks", "vlan_mode", "other_config"]
-        return [*clear, "--", "set", "Port", name, *self.columns]
-
-
-def vlan_columns(port: PortSetting) -> list[str] | None:
-    """Return how a port treats VLANs, in Open vSwitch's words; None if it carries nothing."""
-    untagged = port.pvid if port.pvid in port.untagged else None
-    if len(port.untagged) > 1:
-        raise BackendError("This switch can send frames of one VLAN only without a tag on a port.")
-    tagged = sorted(port.tagged - {untagged})
-    if not tagged:
-        return None if untagged is None else [f"tag={untagged}", "vlan_mode=access"]
-    if untagged is None:
-        return [f"trunks={','.join(map(str, tagged))}", "vlan_mode=trunk"]
-    allowed = sorted({*tagged, untagged})
-    return [f"tag={untagged}", f"trunks={','.join(map(str, allowed))}", "vlan_mode=native-untagged"]
-
-
-def row(port: PortSetting, interfaces: Sequence[str], lacp: AggregateSetting | None = None) -> Row | None:
-    """Return what Open vSwitch shall have for a port or an aggregate; None if it takes no part."""
-    columns = vlan_columns(port)
-    if columns is None or not interfaces:
-        return None
-    config = {"rstp-enable": "true" if port.stp else "false", "rstp-port-admin-edge": "true" if port.edge else "false"}
-    config["rstp-port-auto-edge"] = "false"
-    if port.stp_cost is not None:
-        config["rstp-path-cost"] = str(port.stp_cost)
-    if port.stp_priority is not None:
-        config["rstp-port-priority"] = str(port.stp_priority)
-    if lacp is not None:
-        config["lacp-time"] = "fast" if lacp.fast else "slow"
-        mode = ("passive" if lacp.passive else "active") if lacp.lacp else "off"
-        columns += [f"lacp={mode}", "bond_mode=balance-slb"]
-    columns += [f"other_config:{key}={value}" for key, value in sorted(config.items())]
-    if port.isolated:
-        columns.append("protected=true")
-    return Row(tuple(interfaces), tuple(columns))
 
 
 class Ovs:
@@ -123,13 +50,13 @@ class Ovs:
         self.setting = Setting()
         self._names = {port.interface: name for name, port in device.ports.items()}
         self._rows: dict[str, Row] = {}
-        self._svis: dict[str, str] = {}  # VLAN interface as the configuration calls it -> the interface in the kernel
         self._lit: set[str] = set()
         self._begun = False
         self._cleared: dict[str, Counters] = {}
         self._powered = time.monotonic() - reading.seconds_since_boot()
         self._lock = threading.RLock()
-        run(["ip", "link", "set", "lo", "up"])
+        if device.management:  # LLDP takes the switch's identity from there
+            run(["ip", "link", "set", "dev", device.management.interface, "address", device.mac])
         options = f"other_config:hwaddr={device.mac} other_config:mac-aging-time=300".split()
         make = [
             "--if-exists",
@@ -254,6 +181,7 @@ class Ovs:
         about = f"{self.device.model} {self.device.version}".strip()
         lines = [f"configure system hostname {json.dumps(setting.hostname or self.device.name)}"]
         lines += [f"configure system description {json.dumps(about)}"]
+        lines += ["configure system capabilities enabled bridge,router", 'configure system ip management pattern "*,!*:*"']
         lines += [f"configure lldp tx-interval {LLDP_INTERVAL_S}", "resume" if setting.lldp else "pause"]
         for interface in sorted(self._present):
             name = self._names[interface]

@@ -79,7 +79,7 @@ def traces(name: str) -> list[str]:
 def running() -> Iterator[None]:
     """Boot the lab for this module, and see that it leaves no trace."""
     lab("down")
-    lab("up", "--scale", "small")
+    lab("up", "--flat", "--scale", "small")
     yield
     lab("down")
     assert traces(NAME) == []
@@ -107,7 +107,7 @@ def test_a_host_key_that_changed_is_refused() -> None:
 def test_two_labs_side_by_side_do_not_see_each_other() -> None:
     ssh("ward-1", "echo mine > /root/whose")
     pids = {path.name: path.read_text() for path in (STATE / NAME / "run").glob("*.pid")}
-    lab("up", "--scale", "small", name=OTHER)
+    lab("up", "--flat", "--scale", "small", name=OTHER)
     try:
         assert answering(OTHER) == set(HOSTS)
         assert ssh("ward-1", "cat /root/whose", OTHER).returncode != 0
@@ -137,7 +137,7 @@ def test_up_after_a_killed_down() -> None:
         while json.loads(ledger.read_text(encoding="utf-8"))["phase"] != "removing":
             time.sleep(0.005)
         process.kill()
-    lab("up", "--scale", "small")
+    lab("up", "--flat", "--scale", "small")
     assert answering() == set(HOSTS)
 
 

@@ -95,6 +95,7 @@ def test_every_fault_says_what_it_is() -> None:
         "power-cut", "disk-loss", "disk-full", "service-stopped", "data-directory-destroyed", "backup-repository-lost",
         "bit-rot", "backup-bit-rot", "wal-segment-missing", "link-down", "link-slow", "pacs-store-destroyed",
         "price-list-deleted", "price-list-altered", "patient-rows-deleted", "patient-rows-altered",
+        "fibre-cut", "fibre-dim", "fibre-one-way", "switch-dead", "switch-hung", "switch-port-dead", "switch-wiped", "switch-slow-session",
     } == set(faults.catalogue())  # fmt: skip
     assert all(fault.about.endswith(".") for fault in faults.catalogue().values())
 

@@ -29,7 +29,7 @@ def test_the_hospital_has_its_first_members_at_their_addresses() -> None:
         "his-app": "10.20.10.12",
         "drill-1": "10.20.10.31",
         "ward-1": "10.20.20.21",
-        "outpatient-1": "10.20.20.22",
+        "outpatient-1": "10.20.21.22",
         "backup-offsite": "10.20.90.11",
     }
     assert load().control.address == "10.20.10.250"
@@ -45,7 +45,7 @@ def test_the_line_to_the_remote_site_cuts_off_the_remote_site_only() -> None:
     topology = load()
     assert cut_off(topology, "offsite") == ["backup-offsite"]
     assert cut_off(topology, "ward-1") == ["ward-1"]
-    assert cut_off(topology, "gateway-clinical") == ["ward-1", "outpatient-1"]
+    assert cut_off(topology, "gateway-wards") == ["ward-1"]
 
 
 def test_disk_sizes_can_be_overridden() -> None:
@@ -62,7 +62,7 @@ def test_sizes(text: str, size: int) -> None:
 
 
 def _second_cable(data: dict[str, Any]) -> None:
-    data["cables"].append({"name": "second", "ends": ["his-db:eth0", "clinical:second"]})
+    data["cables"].append({"name": "second", "ends": ["his-db:eth0", "wards:second"]})
 
 
 def _same_address(data: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ def _no_cable(data: dict[str, Any]) -> None:
 
 
 def _nowhere(data: dict[str, Any]) -> None:
-    data["cables"].append({"name": "loose", "ends": ["nobody:eth0", "clinical:loose"]})
+    data["cables"].append({"name": "loose", "ends": ["nobody:eth0", "wards:loose"]})
 
 
 def _long_port(data: dict[str, Any]) -> None:
