@@ -14,7 +14,8 @@ description:
     is no loop at any moment. Every answer is checked; if one end does not take a line, both are put back.
   - V(patched) says whether the right cord is in the right ports, by light, what is lost, link and neighbours, and names the right one
     where it is not. It is the claim of a person's step and changes nothing.
-  - V(watch) watches both ends for a while. V(verify) holds both switches against what they carried before, as sets.
+  - V(watch) watches both ends for a while. V(verify) holds both switches against what they carried before, as sets. V(users) says how long
+    those behind the segment were without service, and whether anybody else was interrupted.
   - V(save) saves at both ends, only after V(verify) passed. V(release) proposes the changed record as a commit on a branch of its own.
   - V(back) puts both ends back to what they were before.
   - Clauses RCV-2 and RCV-9 of the plan.
@@ -23,7 +24,7 @@ options:
   verb:
     description: What to do.
     type: str
-    choices: [keep, light, move, patched, watch, verify, save, release, back]
+    choices: [keep, light, move, patched, watch, verify, users, save, release, back]
     required: true
   decision:
     description: The plan of action, as M(fibre_plan) returned it and people approved it.
@@ -41,15 +42,16 @@ options:
     description: How long V(watch) watches. Seconds.
     type: float
     default: 0
+  seen:
+    description: With V(users), what M(client_log) read at each workstation.
+    type: list
+    elements: dict
+    default: []
   loss_db:
     description: With V(release), what was measured from side a to side b and back, for the record.
     type: list
     elements: raw
     default: []
-  laying:
-    description: Of a temporary cable, as in M(fibre_plan).
-    type: dict
-    default: {}
 attributes:
   check_mode:
     support: full
@@ -69,7 +71,7 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description: PASS or FAIL.
-  returned: with verbs patched, watch and verify
+  returned: with verbs patched, watch, verify and users
   type: str
 reason:
   description: What the verdict rests on; with V(patched) the wrong port and the right one.
@@ -103,7 +105,6 @@ try:
     from recovery.network import fibre_run
     from recovery.network.answers import SwitchError
     from recovery.network.fibre_driver import MoveError
-    from recovery.network.fibre_plan import Laying
     from recovery.network.fibre_record import ProposalError
     from recovery.network.options import SWITCHES, devices
     from recovery.network.plant import PlantError
@@ -112,8 +113,8 @@ try:
 except ImportError as error:
     MISSING, SWITCHES = str(error), {}
 
-VERBS = ["keep", "light", "move", "patched", "watch", "verify", "save", "release", "back"]
-LOOKING = ("patched", "watch", "verify")
+VERBS = ["keep", "light", "move", "patched", "watch", "verify", "users", "save", "release", "back"]
+LOOKING = ("patched",)
 
 
 def act(given: dict[str, Any], work: Any) -> dict[str, Any]:
@@ -123,14 +124,13 @@ def act(given: dict[str, Any], work: Any) -> dict[str, Any]:
         return dict(fibre_run.patched(work, given["patience_s"]))
     if verb == "watch":
         return dict(fibre_run.watch(work, given["seconds"]))
+    if verb == "users":
+        return dict(fibre_run.users(work, given["seen"]))
     if verb == "verify":
         return dict(fibre_run.verify(work, given["patience_s"]))
     if verb == "release":
-        told, laying = given["laying"], None
-        if told:
-            laying = Laying(str(told["zh"]), str(told["en"]), float(told["length_m"]), int(told["repair_days"]), work.incident)
         measured = [None if one in (None, "") else float(one) for one in given["loss_db"]]
-        return dict(fibre_run.release(work, measured, datetime.now(timezone.utc).date(), laying))
+        return dict(fibre_run.release(work, measured, datetime.now(timezone.utc).date()))
     return dict(getattr(fibre_run, verb)(work))
 
 
@@ -151,8 +151,8 @@ def main() -> None:
             "plant": {"type": "path", "required": True},
             "patience_s": {"type": "float", "default": 0},
             "seconds": {"type": "float", "default": 0},
+            "seen": {"type": "list", "elements": "dict", "default": []},
             "loss_db": {"type": "list", "elements": "raw", "default": []},
-            "laying": {"type": "dict", "default": {}},
             **SWITCHES,
         },
         supports_check_mode=True,

@@ -75,7 +75,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 decision:
-  description: The plan of action; kind, segment, cause, from, to, order, carried, lines for each switch, steps of people, workstations behind it.
+  description: The plan of action; kind, segment, cause, from, to, order, carried, lines for each switch, steps of people.
   returned: when there is one
   type: dict
 segments:

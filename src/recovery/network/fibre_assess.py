@@ -15,7 +15,6 @@ from recovery.network.device import Device
 from recovery.network.fetch import each
 from recovery.network.fibre_choose import Move
 from recovery.network.fibre_judge import Verdict
-from recovery.network.fibre_look import Looked
 from recovery.network.fibre_plan import Laying
 from recovery.network.plant import Plant, PlantError, load, port_of, switch_of
 from recovery.network.session import Session
@@ -124,7 +123,7 @@ def _afresh(asked: Request, plant: Plant, now: datetime.datetime) -> Assessment:
     found.findings += against
     if move is None or any(one.severity == "stop" for one in against):
         return found
-    found.record = _planned(asked, plant, move, chosen, seen, found.findings)
+    found.record = _planned(asked, plant, move, chosen, found.findings, now)
     return found
 
 
@@ -155,7 +154,7 @@ def _of_kind(asked: Request, verdict: Verdict, now: datetime.datetime) -> list[F
 
 
 def _planned(
-    asked: Request, plant: Plant, move: Move, verdict: Verdict, seen: Mapping[str, Looked | SwitchError], findings: list[Finding]
+    asked: Request, plant: Plant, move: Move, verdict: Verdict, findings: list[Finding], now: datetime.datetime
 ) -> fibre_state.Record | None:
     """Read both switches whole, and work out what either is told."""
     switches = [asked.devices[switch_of(end)] for end in move.ends]
@@ -164,25 +163,24 @@ def _planned(
         with Session(device) as session:
             return session.running(), read(session)
 
-    now = each(switches, whole)
-    failed = [one for one in now.values() if isinstance(one, SwitchError)]
+    read_now = each(switches, whole)
+    failed = [one for one in read_now.values() if isinstance(one, SwitchError)]
     if failed:
         findings += [error.finding() for error in failed]
         return None
-    running = {name: one[0] for name, one in now.items() if not isinstance(one, SwitchError)}
-    states = {name: one[1] for name, one in now.items() if not isinstance(one, SwitchError)}
-    sides = [
-        fibre_ends.side(old, new, asked.devices[switch_of(new)].platform, running[switch_of(new)])
-        for old, new in zip(move.old_ends, move.ends, strict=True)
-    ]
+    running = {name: one[0] for name, one in read_now.items() if not isinstance(one, SwitchError)}
+    states = {name: one[1] for name, one in read_now.items() if not isinstance(one, SwitchError)}
+    sides = fibre_ends.sides_of(move, {device.name: device.platform for device in switches}, running)
     findings += [one for side in sides for one in fibre_ends.against(side)]
     findings += _stranger_in_new_port(asked, move, states)
     if any(one.severity == "stop" for one in findings):
         return None
+    at = now.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     full = full_ports({device.name: device.platform for device in asked.devices.values()})
     return fibre_state.Record(
         segment=move.segment,
-        decision=fibre_plan.decision(plant, asked.kind, move, verdict.cause, verdict.sentence, sides, running),
+        decision=fibre_plan.decision(plant, asked.kind, move, verdict.cause, verdict.sentence, sides, running, asked.laying)
+        | {"planned_at": at},
         running=running,
         views={side.switch: view(side.before, states[side.switch], full).as_dict() for side in sides},
         states={name: state.as_dict() for name, state in states.items()},

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from recovery.findings import Finding
 from recovery.network.change import difference, lines
+from recovery.network.fibre_choose import Move
 from recovery.network.model import Port, Switch
 from recovery.network.parse import parse
 from recovery.network.plant import port_of, switch_of
@@ -27,6 +28,7 @@ class Side:
     old: str
     new: str
     before: Switch
+    pairs: tuple[str, str] = ("", "")  # the pair that is left and the one that is taken, as the port's description may name them
 
     def lit(self, now: Switch) -> Switch:
         """Return the switch with light in the new port, which carries nothing: as it stood on the shelf, but open."""
@@ -39,7 +41,8 @@ class Side:
     def carried(self, now: Switch) -> Switch:
         """Return the switch with everything of the old port in the new one, and the old one empty and shut."""
         was, shelf = self.before.ports[self.old], self.before.ports[self.new]
-        taken = replace(was, name=self.new, enabled=True)
+        words = was.description.replace(*self.pairs) if all(self.pairs) else was.description
+        taken = replace(was, name=self.new, enabled=True, description=words)
         left = replace(shelf, name=self.old, enabled=False, description=f"free, was {was.description}" if was.description else "free")
         return _with(now, left, taken)
 
@@ -67,9 +70,14 @@ def _with(switch: Switch, *ports: Port) -> Switch:
     return replace(switch, ports={**switch.ports, **{port.name: port for port in ports}})
 
 
-def side(old_end: str, new_end: str, platform: str, running: str) -> Side:
-    """Return one end. ``running``: the switch's configuration before anything was done."""
-    return Side(switch_of(new_end), platform, port_of(old_end), port_of(new_end), parse(platform, running))
+def sides_of(move: Move, platforms: Mapping[str, str], running: Mapping[str, str]) -> list[Side]:
+    """Return both ends of a move. ``running``: each switch's configuration before anything was done."""
+    found = []
+    for old, new in zip(move.old_ends, move.ends, strict=True):
+        switch = switch_of(new)
+        before = parse(platforms[switch], running[switch])
+        found.append(Side(switch, platforms[switch], port_of(old), port_of(new), before, (move.old_pair, move.pair)))
+    return found
 
 
 def against(side: Side) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -94,12 +94,20 @@ def not_quiet(window: Mapping[str, str], zone: str, segment: str) -> Finding:
 
 
 def decision(
-    plant: Plant, kind: str, move: Move, cause: str, sentence: str, sides: Sequence[fibre_ends.Side], running: Mapping[str, str]
+    plant: Plant,
+    kind: str,
+    move: Move,
+    cause: str,
+    sentence: str,
+    sides: Sequence[fibre_ends.Side],
+    running: Mapping[str, str],
+    laying: Laying | None = None,
 ) -> dict[str, Any]:
     """Return the plan of action, as it is shown, approved and followed."""
     pair = plant.pairs.get(move.pair)
     first = cause in DEAD and kind != "restore"
     steps = [] if move.plugged else patching(plant, move)
+    way = {key: value for key, value in asdict(laying).items() if key != "incident"} if laying is not None else {}
     return {
         "kind": kind,
         "segment": move.segment,
@@ -120,6 +128,7 @@ def decision(
         "lines": {side.switch: {phase: side.lines(phase, running[side.switch]) for phase in ("light", "close", "carry")} for side in sides},
         "steps": steps,
         "areas": [area.title["en"] for area in plant.areas_behind(move.segment)],
+        "laying": way,
         "workstations": [station for area in plant.areas_behind(move.segment) for station in area.workstations],
     }
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recovery.findings import Finding
 from recovery.network.plant import Pair, Plant, PlantError, Route, load
 
 FIBRES = "fibres.yml"
@@ -157,3 +158,9 @@ def propose_pairs(directory: Path, run: str, pairs: Sequence[Pair], routes: Sequ
     """Propose changed pairs and new routes. Raises ProposalError, PlantError."""
     text = (directory / FIBRES).read_text(encoding="utf-8")
     return propose(directory, run, rewritten(text, load(directory), pairs, routes), subject, body)
+
+
+def to_merge(proposal: Proposal, directory: Path) -> Finding:
+    """Return that somebody has to read and merge a proposal."""
+    said = f"The record says the old until {proposal.branch} is merged."
+    return Finding("record-to-merge", "info", said, "", f"Read it and merge it: git -C {directory} merge {proposal.branch}")

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from recovery.database import clients
 from recovery.database.shell import Procedure
-from recovery.findings import Finding
 from recovery.network import fibre_ends, fibre_look, fibre_plan, fibre_proof, fibre_record, fibre_state
 from recovery.network.answers import SwitchError
 from recovery.network.compare import View
@@ -58,12 +58,8 @@ class Work:
 
     def ends(self) -> Ends:
         """Return both ends, to be opened."""
-        kept, move = self.record().running, self.move
-        sides = [
-            fibre_ends.side(old, new, self.devices[switch_of(new)].platform, kept[switch_of(new)])
-            for old, new in zip(move.old_ends, move.ends, strict=True)
-        ]
-        return Ends(sides, self.devices, self.procedure)
+        platforms = {device.name: device.platform for device in self.both()}
+        return Ends(fibre_ends.sides_of(self.move, platforms, self.record().running), self.devices, self.procedure)
 
     def both(self) -> list[Device]:
         """Return the switches of both ends."""
@@ -228,6 +224,31 @@ def verify(work: Work, patience_s: float) -> dict[str, Any]:
     }
 
 
+def users(work: Work, summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Say what the users saw: how long those behind the segment were without service, and that nobody else was interrupted."""
+    inside = set(work.decision["workstations"])
+    planned = clients.moment(work.decision["planned_at"])
+    behind = [one for one in summaries if one["workstation"] in inside]
+    beside = [one for one in summaries if one["workstation"] not in inside]
+    fault = clients.fault(behind, planned)
+    if fault:
+        work.procedure.milestone("fault", f"first failure at {fault['workstation']}", fault["at"])
+    gap = clients.service_gap(behind, planned)
+    others = clients.service_gaps(beside, planned)
+    disturbed = [f"{station} for {one['seconds']:.1f} s" for station, one in sorted(others.items()) if one["failed"]]
+    still = [station for station, one in clients.service_gaps(behind, planned).items() if one["end"] is None]
+    wrong = [f"{', '.join(still)} still works with nothing"] if still else []
+    wrong += [f"others were interrupted too: {', '.join(disturbed)}"] if disturbed else []
+    seconds = gap.get("seconds", 0.0)
+    return {
+        "changed": False,
+        "verdict": "FAIL" if wrong else "PASS",
+        "reason": "; ".join(wrong)
+        or f"Behind the segment service was away for {seconds:.1f} s; {len(beside)} other workstations saw nothing of it.",
+        "measured": {"service_gap_s": seconds, "others_interrupted": len(disturbed)},
+    }
+
+
 def save(work: Work) -> dict[str, Any]:
     """Let both switches start with what runs now: only after the proof."""
     if work.record().stage != "proven":
@@ -239,13 +260,14 @@ def save(work: Work) -> dict[str, Any]:
     return {"changed": True}
 
 
-def release(work: Work, loss_db: Sequence[float | None], today: datetime.date, laying: Laying | None) -> dict[str, Any]:
+def release(work: Work, loss_db: Sequence[float | None], today: datetime.date) -> dict[str, Any]:
     """Propose to the record what is true now, and forget the way back."""
     plant, move = load(work.plant), work.move
     kind = work.decision["kind"]
     routes = []
     to = plant.pairs.get(move.pair)
-    if to is None and laying is not None:
+    if to is None and kind == "temporary":
+        laying = Laying(**work.decision["laying"], incident=work.incident)
         route, to = fibre_plan.temporary(plant, move.segment, laying, today)
         routes.append(route)
     if to is None:
@@ -263,11 +285,6 @@ def release(work: Work, loss_db: Sequence[float | None], today: datetime.date, l
     return {
         "changed": True,
         "after": {"branch": proposal.branch, "commit": proposal.commit},
-        "diff": {"before": "", "after": proposal.diff},
-        "findings": [_to_merge(proposal, work.plant).as_dict()],
+        "diff": [{"prepared": proposal.diff, "artefact": "fibres.diff"}],
+        "findings": [fibre_record.to_merge(proposal, work.plant).as_dict()],
     }
-
-
-def _to_merge(proposal: fibre_record.Proposal, plant: Path) -> Finding:
-    said = f"The record says the old until {proposal.branch} is merged."
-    return Finding("record-to-merge", "info", said, "", f"Read it and merge it: git -C {plant} merge {proposal.branch}")
