@@ -1,7 +1,8 @@
 """What a platform insists on before it takes a line, and what goes away together with something else.
 
 A rule's `needs` names checks: `vlan=$vlan` (exists), `make_vlan=$vlan` (is made, and that is said), `aggregate=$id`,
-`make_aggregate=$id`, `mode=trunk` (the port's link type), `plain` (nothing of another link type is left), `free` (no member of an aggregate).
+`make_aggregate=$id`, `mode=trunk` (the port's link type), `plain` (nothing of another link type is left), `free` (no member
+of an aggregate).
 """
 
 from __future__ import annotations

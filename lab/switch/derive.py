@@ -9,6 +9,7 @@ from lab.switch.backend import EVERY_VLAN, AggregateSetting, LayerThreeSetting, 
 from lab.switch.device import Device
 from lab.switch.tree import Context, Tree
 
+EVERYWHERE = "0.0.0.0/0"
 DIRECT = {
     "enabled",
     "stp",
@@ -110,7 +111,7 @@ def _numbered(context: Context) -> Context:
     """Return an aggregate's view with the number that ends its name."""
     name = context.name
     digits = name[len(name.rstrip("0123456789")) :]
-    return Context(context.rule, context.view, {"name": name, "number": int(digits)}, context.items, context.children)
+    return Context(context.rule, context.view, {"name": name, "number": int(digits)}, "", context.items, context.children)
 
 
 def _layer_three(root: Context) -> dict[str, LayerThreeSetting]:
@@ -135,6 +136,6 @@ def _routes(root: Context) -> list[Route]:
     for context in (root, *root.within("management")):
         for item in context.items.values():
             if item.rule.acts.get("route"):
-                prefix = f"{item.values.get('to', '0.0.0.0')}/{item.values.get('mask', 0)}"
+                prefix = f"{item.values['to']}/{item.values['mask']}" if "to" in item.values else EVERYWHERE
                 found.append(Route(prefix, str(item.values["via"])))
     return found

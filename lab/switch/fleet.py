@@ -2,7 +2,8 @@
 
     python -m lab.switch.fleet --count 500 --platform mixed --port-base 22000
 
-prints one JSON line a switch (name, platform, address, port, user, password, enable secret) after a first line that names the known_hosts file.
+prints one JSON line a switch (name, platform, address, port, user, password, enable secret) after a first line that names
+the known_hosts file.
 """
 
 from __future__ import annotations

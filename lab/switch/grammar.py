@@ -159,7 +159,21 @@ def _rule(view: str, given: Mapping[str, Any], group: int, order: int) -> Rule:
         shows=ListShow(**{**shows, "base": _numbers(shows.get("base")), "hidden": _numbers(shows.get("hidden"))}) if shows else None,
         **{
             name: given[name]
-            for name in ("opens", "each", "enter", "prompt", "block", "ranges", "keep", "anywhere", "says", "hidden", "shown_as", "fixed", "always")
+            for name in (
+                "opens",
+                "each",
+                "enter",
+                "prompt",
+                "block",
+                "ranges",
+                "keep",
+                "anywhere",
+                "says",
+                "hidden",
+                "shown_as",
+                "fixed",
+                "always",
+            )
             if name in given
         },
         needs=_texts(given.get("needs")),

@@ -12,7 +12,7 @@ from lab.switch.dialogue import Answering
 from lab.switch.grammar import Rule
 from lab.switch.pattern import CommandError, Match
 from lab.switch.switch import Switch
-from lab.switch.tree import Context, Key, RefusedError, Tree, key_of
+from lab.switch.tree import Context, Key, RefusedError, Tree
 
 FILTERS = ("include", "exclude", "begin", "section", "count")
 
@@ -189,9 +189,7 @@ class Session:
         paths = []
         for path, context in zip(self.stack[-1].paths, self.contexts(), strict=True):
             said += allowed(self, tree, context, rule, match.values)
-            for opened in tree.open(context, rule, match.values):
-                assert opened.rule is not None
-                paths.append((*path, key_of(opened.rule, opened.values)))
+            paths += [(*path, opened.key) for opened in tree.open(context, rule, match.values, match.text)]
         said.append(rule.says)
         return paths
 

@@ -152,7 +152,7 @@ class Switch:
             if verb == "undo":
                 tree.undo(context, rule, match.values, match.text.partition(" ")[2])
             elif rule.opens:
-                opened += tree.open(context, rule, match.values)
+                opened += tree.open(context, rule, match.values, match.text)
             else:
                 tree.set(context, rule, match.values, match.text)
         return opened if verb == "set" and rule.opens and rule.enter else []

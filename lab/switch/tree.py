@@ -35,13 +35,14 @@ class Context:
     rule: Rule | None
     view: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    heading: str = ""
     items: dict[Key, Item] = field(default_factory=dict)
     children: dict[Key, Context] = field(default_factory=dict)
     parent: Context | None = None
 
     def copy(self, parent: Context | None = None) -> Context:
         """Return a copy that can be changed without this one."""
-        twin = Context(self.rule, self.view, self.values, dict(self.items), {}, parent)
+        twin = Context(self.rule, self.view, self.values, self.heading, dict(self.items), {}, parent)
         twin.children = {key: child.copy(twin) for key, child in self.children.items()}
         return twin
 
@@ -49,6 +50,11 @@ class Context:
     def name(self) -> str:
         """Return what the view is about: an interface, a VLAN."""
         return str(next(iter(self.values.values()), ""))
+
+    @property
+    def key(self) -> Key:
+        """Return what tells this view from others below the same one."""
+        return key_of(self.rule, self.values) if self.rule else ()
 
     def facts(self) -> dict[str, Any]:
         """Return what the lines of this view ask of the switch."""
@@ -100,17 +106,17 @@ class Tree:
         """Return a configuration of its own with the same lines."""
         return Tree(self.grammar, self.root.copy())
 
-    def open(self, parent: Context, rule: Rule, values: Mapping[str, Any]) -> list[Context]:
+    def open(self, parent: Context, rule: Rule, values: Mapping[str, Any], text: str = "") -> list[Context]:
         """Return the views that a line opens, made where they are not there yet."""
         if rule.each:
             home = self.grammar.home(parent.view, rule.opens)
             return [self._opened(parent, home, {home.key[0]: value}) for value in sorted(values[rule.each])]
-        return [self._opened(parent, rule, values)]
+        return [self._opened(parent, rule, values, text)]
 
-    def _opened(self, parent: Context, rule: Rule, values: Mapping[str, Any]) -> Context:
+    def _opened(self, parent: Context, rule: Rule, values: Mapping[str, Any], text: str = "") -> Context:
         key = key_of(rule, values)
         if key not in parent.children:
-            parent.children[key] = Context(rule, rule.opens, dict(values), parent=parent)
+            parent.children[key] = Context(rule, rule.opens, dict(values), text or write_line(rule.line, values), parent=parent)
         return parent.children[key]
 
     def set(self, context: Context, rule: Rule, values: Mapping[str, Any], text: str) -> None:
@@ -132,10 +138,8 @@ class Tree:
 
     def _set_list(self, context: Context, rule: Rule, values: Mapping[str, Any]) -> None:
         show = self.grammar.shown_by(rule.slot, rule.view)
-        assert show.shows is not None
+        have = self._set_of(context, show)
         given = frozenset(values.get(rule.list_of, ()))
-        have = context.values_of(rule.slot)
-        have = show.shows.base if have is None else have
         every = frozenset(range(1, 4095))
         for slot in rule.also:
             self._without(context, rule.view, slot, given)
@@ -144,11 +148,22 @@ class Tree:
         ]
         self._keep_list(context, show, now)
 
+    def _undo_list(self, context: Context, rule: Rule, given: frozenset[int] | None, text: str) -> None:
+        show = self.grammar.shown_by(rule.slot, rule.view)
+        if given is not None:
+            for slot in rule.also:
+                self._without(context, rule.view, slot, frozenset(given))
+            self._keep_list(context, show, self._set_of(context, show) - given)
+        else:
+            self._keep_list(context, show, frozenset() if text.endswith(" all") else _base(show))
+
     def _without(self, context: Context, view: str, slot: str, gone: frozenset[int]) -> None:
         show = self.grammar.shown_by(slot, view)
-        have = context.values_of(slot)
-        base = show.shows.base if show.shows else frozenset[int]()
-        self._keep_list(context, show, (base if have is None else have) - gone)
+        self._keep_list(context, show, self._set_of(context, show) - gone)
+
+    def _set_of(self, context: Context, show: Rule) -> frozenset[int]:
+        have = context.values_of(show.slot)
+        return _base(show) if have is None else have
 
     def _keep_list(self, context: Context, show: Rule, now: frozenset[int]) -> None:
         if show.shows and now == show.shows.base:
@@ -163,18 +178,7 @@ class Tree:
         if rule.opens:
             self._close(context, rule, values)
         elif rule.op:
-            show = self.grammar.shown_by(rule.slot, rule.view)
-            assert show.shows is not None
-            have = context.values_of(rule.slot)
-            have = show.shows.base if have is None else have
-            given = values.get(rule.list_of)
-            if given is None:
-                now = frozenset[int]() if text.endswith(" all") else show.shows.base
-            else:
-                now = have - frozenset(given)
-                for slot in rule.also:
-                    self._without(context, rule.view, slot, frozenset(given))
-            self._keep_list(context, show, now)
+            self._undo_list(context, rule, values.get(rule.list_of), text)
         elif rule.on:
             context.items[key] = Item(rule, values, text, negated=True)
         else:
@@ -246,9 +250,8 @@ class Tree:
         return [[rule.shows.plus.format(text) for text in lists]] if numbers else []
 
     def _block(self, context: Context, depth: int) -> list[str]:
-        assert context.rule is not None
         pad = " " * depth
-        out = [pad + write_line(context.rule.line, context.values)]
+        out = [pad + context.heading]
         for rule in self.grammar.rules[context.view]:
             if rule.opens:
                 for child in sorted((c for c in context.children.values() if c.rule is rule), key=_natural):
@@ -284,10 +287,7 @@ def list_lines(shows: ListShow, numbers: frozenset[int], commas: bool) -> list[s
     if shows.minus and shows.base - numbers:
         out.append(shows.minus.format(words_list(shows.base - numbers)[0]))
     left = numbers - shows.hidden
-    if commas:
-        texts = _wrapped(commas_list(left)) if left else []
-    else:
-        texts = words_list(left)
+    texts = words_list(left) if not commas else _wrapped(commas_list(left)) if left else []
     more = shows.more or shows.plus
     return out + [(more if place else shows.plus).format(text) for place, text in enumerate(texts)]
 
@@ -301,6 +301,10 @@ def _wrapped(text: str, width: int = 60) -> Sequence[str]:
         else:
             out[-1] = f"{out[-1]},{item}" if out[-1] else item
     return out
+
+
+def _base(show: Rule) -> frozenset[int]:
+    return show.shows.base if show.shows else frozenset()
 
 
 def _fits(have: Key, wanted: Key) -> bool:

@@ -24,8 +24,7 @@ def _note(session: Session) -> None:
 
 
 def _put(session: Session) -> None:
-    assert session.candidate is not None
-    session.switch.replace(session.candidate)
+    session.switch.replace(session.tree)
     _note(session)
 
 
@@ -74,10 +73,8 @@ def clear_candidate(session: Session, values: Values, argument: str) -> str:
 def rollback(session: Session, values: Values, argument: str) -> str:
     """Run what ran after an earlier commit, or before the last so many."""
     commits = list(session.switch.commits)
-    if "last" in values:
-        wanted = commits[: -int(values["last"])][-1:]
-    else:
-        wanted = [row for row in commits if row.number == values["number"]]
+    earlier = commits[: -int(values["last"])][-1:] if "last" in values else []
+    wanted = earlier or [row for row in commits if row.number == values.get("number")]
     if not wanted:
         raise RefusedError(str(session.data["refusals"]["no_commit"]))
     session.switch.replace(wanted[0].tree)

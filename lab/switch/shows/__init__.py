@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lab.switch.shows import common, huawei, ios
+from lab.switch.shows import common, comware, huawei, ios, ruijie
 from lab.switch.shows.look import Look
 
 if TYPE_CHECKING:
     from lab.switch.session import Session
 
 Show = Callable[[Look, Mapping[str, Any]], str]
-FAMILIES: dict[str, dict[str, Show]] = {"huawei": huawei.SHOWS, "cisco_ios": ios.SHOWS}
+FAMILIES: dict[str, dict[str, Show]] = {
+    "huawei": huawei.SHOWS,
+    "hp_comware": comware.SHOWS,
+    "ruijie_os": ruijie.SHOWS,
+    "cisco_ios": ios.SHOWS,
+}
 
 
 def show(session: Session, name: str, values: Mapping[str, Any]) -> str:

@@ -29,7 +29,8 @@ def version(look: Look, values: Values) -> str:
     ports = len(look.device.ports)
     return (
         out
-        + f"ES5D2T52S037 0(Master) : uptime is {uptime}\n1. PCB      Version : VER.A\n2. Board    Type    : {model}\n3. Port     Number  : {ports}\n"
+        + f"ES5D2T52S037 0(Master) : uptime is {uptime}\n1. PCB      Version : VER.A\n"
+        + f"2. Board    Type    : {model}\n3. Port     Number  : {ports}\n"
     )
 
 
@@ -114,7 +115,8 @@ def startup(look: Look, values: Values) -> str:
     """Which files the next start takes."""
     saved = "flash:/vrpcfg.zip" if look.switch.saved_text is not None else "NULL"
     software = f"flash:/{look.device.model}-{look.switch.version}.cc"
-    out = f"MainBoard:\n  Startup system software:                   {software}\n  Next startup system software:              {software}\n"
+    out = f"MainBoard:\n  Startup system software:                   {software}\n"
+    out += f"  Next startup system software:              {software}\n"
     out += f"  Backup system software for next startup:   null\n  Startup saved-configuration file:          {saved}\n"
     return out + f"  Next startup saved-configuration file:     {saved}\n"
 
@@ -129,12 +131,14 @@ def device(look: Look, values: Values) -> str:
 
 def manufacture(look: Look, values: Values) -> str:
     """Serial number of the box."""
-    return f"Slot  Card   Type                     Serial-number              Manu-date\n{WIDE}\n0     -      {look.device.model:<25}{look.device.serial:<27}2022-05-11\n"
+    head = "Slot  Card   Type                     Serial-number              Manu-date"
+    return f"{head}\n{WIDE}\n0     -      {look.device.model:<25}{look.device.serial:<27}2022-05-11\n"
 
 
 def elabel(look: Look, values: Values) -> str:
     """The electronic label."""
-    return f"[Slot_0]\n/$[Board Integration Version]\n[Board Properties]\nBoardType={look.device.model}\nBarCode={look.device.serial}\nDescription={look.device.model}\n"
+    model = look.device.model
+    return f"[Slot_0]\n/$[Board Integration Version]\n[Board Properties]\nBoardType={model}\nBarCode={look.device.serial}\nDescription={model}\n"
 
 
 def esn(look: Look, values: Values) -> str:

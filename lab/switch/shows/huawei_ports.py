@@ -12,7 +12,13 @@ from lab.switch.values import ranges
 Values = Mapping[str, Any]
 ROLES = {"root": "ROOT", "designated": "DESI", "alternate": "ALTE", "backup": "BACK", "disabled": "DISA"}
 STATES = {"forwarding": "FORWARDING", "learning": "LEARNING", "discarding": "DISCARDING"}
-NORMAL = {"TxPower(dBm)": (-9.5, -0.5), "RxPower(dBm)": (-18.0, 0.0), "Current(mA)": (2.0, 12.0), "Temp.(Celsius)": (-5.0, 75.0), "Voltage(V)": (3.1, 3.5)}
+NORMAL = {
+    "TxPower(dBm)": (-9.5, -0.5),
+    "RxPower(dBm)": (-18.0, 0.0),
+    "Current(mA)": (2.0, 12.0),
+    "Temp.(Celsius)": (-5.0, 75.0),
+    "Voltage(V)": (3.1, 3.5),
+}
 DARK = -40.0
 
 
@@ -22,7 +28,9 @@ def _traffic(counters: Counters) -> str:
         ("Input", counters.in_packets, counters.in_octets, counters.in_drops, counters.in_errors, counters.in_crc),
         ("Output", counters.out_packets, counters.out_octets, counters.out_drops, counters.out_errors, 0),
     ):
-        text = f"{way}:  {packets} packets, {octets} bytes\n  Unicast:{packets:>27},  Multicast:{0:>28}\n  Broadcast:{0:>25},  Jumbo:{0:>32}\n"
+        text = (
+            f"{way}:  {packets} packets, {octets} bytes\n  Unicast:{packets:>27},  Multicast:{0:>28}\n  Broadcast:{0:>25},  Jumbo:{0:>32}\n"
+        )
         text += f"  Discard:{drops:>27},  Pause:{0:>32}\n\n  Total Error:{errors:>23}\n"
         if way == "Input":
             text += f"  CRC:{crc:>31},  Giants:{0:>31}\n  Runts:{0:>29},  DropEvents:{drops:>27}\n"
@@ -37,7 +45,8 @@ def _physical(look: Look, name: str) -> str:
     port = look.device.ports.get(name)
     word = "UP" if look.up(name) else "DOWN" if asked.enabled else "Administratively DOWN"
     fibre = port is not None and port.media != "copper"
-    out = f"{name} current state : {word}\nLine protocol current state : {'UP' if look.up(name) else 'DOWN'}\nDescription:{asked.description}\n"
+    out = f"{name} current state : {word}\nLine protocol current state : {'UP' if look.up(name) else 'DOWN'}\n"
+    out += f"Description:{asked.description}\n"
     if asked.mode == "routed":
         out += "Route Port,The Maximum Transmit Unit is 1500\nInternet protocol processing : disabled\n"
     else:
@@ -48,7 +57,8 @@ def _physical(look: Look, name: str) -> str:
     if port is not None:
         out += f"Port Mode: {'COMMON FIBER' if fibre else 'COMMON COPPER'}\n"
         speed = state.speed or port.speed
-        out += f"Speed : {speed:>4},  Loopback: NONE\nDuplex: FULL,  Negotiation: {'DISABLE' if fibre else 'ENABLE'}\nMdi   : {'-' if fibre else 'AUTO'}\n"
+        out += f"Speed : {speed:>4},  Loopback: NONE\nDuplex: FULL,  Negotiation: {'DISABLE' if fibre else 'ENABLE'}\n"
+        out += f"Mdi   : {'-' if fibre else 'AUTO'}\n"
     out += "Last 300 seconds input rate 0 bits/sec, 0 packets/sec\nLast 300 seconds output rate 0 bits/sec, 0 packets/sec\n\n"
     if name in look.setting.aggregates:
         return out + _members(look, name)
@@ -70,9 +80,11 @@ def _own(look: Look, name: str) -> str:
     row = look.setting.layer_three[name]
     up = look.svi_up(name)
     out = f"{name} current state : {'UP' if up else 'DOWN' if row.enabled else 'Administratively DOWN'}\n"
-    out += f"Line protocol current state : {'UP' if up and row.addresses else 'DOWN'}\nDescription:\nRoute Port,The Maximum Transmit Unit is 1500\n"
+    out += f"Line protocol current state : {'UP' if up and row.addresses else 'DOWN'}\nDescription:\n"
+    out += "Route Port,The Maximum Transmit Unit is 1500\n"
     out += f"Internet Address is {row.addresses[0]}\n" if row.addresses else "Internet protocol processing : disabled\n"
-    out += f"IP Sending Frames' Format is PKTFMT_ETHNT_2, Hardware address is {hyphen(look.device.mac)}\nCurrent system time: {look.now:%Y-%m-%d %H:%M:%S%z}\n"
+    out += f"IP Sending Frames' Format is PKTFMT_ETHNT_2, Hardware address is {hyphen(look.device.mac)}\n"
+    out += f"Current system time: {look.now:%Y-%m-%d %H:%M:%S%z}\n"
     return out + "    Input bandwidth utilization  : --\n    Output bandwidth utilization : --\n"
 
 
@@ -94,12 +106,15 @@ def lldp(look: Look, values: Values) -> str:
         if name in heard:
             row = heard[name]
             what = " ".join(word.lower() for word in row.capabilities) or "--"
-            out += f"Neighbor index :1\nChassis type   :MAC Address\nChassis ID     :{hyphen(row.chassis_id)}\nPort ID type   :Interface Name\n"
-            out += f"Port ID        :{row.port_id}\nPort description    :{row.port_description or '--'}\nSystem name         :{row.system_name}\n"
+            out += f"Neighbor index :1\nChassis type   :MAC Address\nChassis ID     :{hyphen(row.chassis_id)}\n"
+            out += "Port ID type   :Interface Name\n"
+            out += f"Port ID        :{row.port_id}\nPort description    :{row.port_description or '--'}\n"
+            out += f"System name         :{row.system_name}\n"
             out += f"System description  :{row.system_description or '--'}\n"
             out += f"System capabilities supported   :{what}\nSystem capabilities enabled     :{what}\n"
             if row.management_address:
-                out += f"Management address type  :ipV4\nManagement address value :{row.management_address}\nOID  :0.6.15.43.6.1.4.1.2011.5.25.41.1.2.1.1.1.\n"
+                out += f"Management address type  :ipV4\nManagement address value :{row.management_address}\n"
+                out += "OID  :0.6.15.43.6.1.4.1.2011.5.25.41.1.2.1.1.1.\n"
             out += f"Expired time   :{row.ttl}s\n\nPort VLAN ID(PVID)  :--\n"
         blocks.append(out)
     return "\n".join(blocks) if blocks else "Info: No LLDP neighbor information.\n"
@@ -137,7 +152,8 @@ def stp(look: Look, values: Values) -> str:
     root = f"{tree.root_priority:<5}.{hyphen(tree.root_mac or tree.bridge_mac)}"
     names = list(look.device.ports)
     number = names.index(tree.root_port) + 1 if tree.root_port in names else 0
-    out = f"-------[CIST Global Info][Mode {look.setting.stp.mode.upper()}]-------\nCIST Bridge         :{tree.priority:<5}.{hyphen(tree.bridge_mac)}\n"
+    out = f"-------[CIST Global Info][Mode {look.setting.stp.mode.upper()}]-------\n"
+    out += f"CIST Bridge         :{tree.priority:<5}.{hyphen(tree.bridge_mac)}\n"
     out += "Config Times        :Hello 2s MaxAge 20s FwDly 15s MaxHop 20\nActive Times        :Hello 2s MaxAge 20s FwDly 15s MaxHop 20\n"
     out += f"CIST Root/ERPC      :{root} / {tree.root_cost} {'(This bridge is the root)' if not tree.root_port else ''}".rstrip() + "\n"
     out += f"CIST RegRoot/IRPC   :{tree.priority:<5}.{hyphen(tree.bridge_mac)} / 0\n"
@@ -148,7 +164,8 @@ def stp(look: Look, values: Values) -> str:
         out += f"----[Port{number}({name})][{STATES[row.state]}]----\n Port Protocol       :Enabled\n"
         out += f" Port Role           :{row.role.capitalize()} Port\n Port Priority       :{row.priority}\n"
         out += f" Port Cost(Dot1T )   :Config=auto / Active={row.cost}\n"
-        out += f" Port Edged          :Config={'enabled' if look.asked(name).edge else 'default'} / Active={'enabled' if row.edge else 'disabled'}\n"
+        config = "enabled" if look.asked(name).edge else "default"
+        out += f" Port Edged          :Config={config} / Active={'enabled' if row.edge else 'disabled'}\n"
     return out
 
 
@@ -163,21 +180,28 @@ def eth_trunk(look: Look, values: Values) -> str:
         up = f"{'up' if state and state.up else 'down':<13}"
         hash_ = "Hash arithmetic: According to SIP-XOR-DIP"
         if row.lacp:
-            out = f"{name}'s state information is:\nLocal:\nLAG ID: {row.number:<19} WorkingMode: LACP\nPreempt Delay: Disabled     {hash_}\n"
-            out += f"System Priority: 32768      System ID: {hyphen(look.device.mac)}\nLeast Active-linknumber: 1  Max Active-linknumber: 8\n"
+            out = (
+                f"{name}'s state information is:\nLocal:\nLAG ID: {row.number:<19} WorkingMode: LACP\nPreempt Delay: Disabled     {hash_}\n"
+            )
+            out += (
+                f"System Priority: 32768      System ID: {hyphen(look.device.mac)}\nLeast Active-linknumber: 1  Max Active-linknumber: 8\n"
+            )
             out += f"Operate status: {up}Number Of Up Port In Trunk: {sum(chosen.values())}\n{'-' * 80}\n"
             out += "ActorPortName          Status   PortType PortPri PortNo PortKey PortState Weight\n"
             for number, member in enumerate(row.members, 1):
                 status = "Selected" if chosen.get(member) else "Unselect"
                 speed = look.device.ports[member].speed // 1000
-                out += f"{member:<23}{status:<9}{f'{speed}GE':<9}32768   {number:<7}305     {'10111100' if chosen.get(member) else '10100010'}  1\n"
+                bits = "10111100" if chosen.get(member) else "10100010"
+                out += f"{member:<23}{status:<9}{f'{speed}GE':<9}32768   {number:<7}305     {bits}  1\n"
             out += f"\nPartner:\n{'-' * 80}\nActorPortName          SysPri   SystemID        PortPri PortNo PortKey PortState\n"
             for number, member in enumerate(row.members, 1):
                 partner = hyphen(state.partner) if state and state.partner else "0000-0000-0000"
                 out += f"{member:<23}32768    {partner}  32768   {number:<7}305     {'10111100' if chosen.get(member) else '10100011'}\n"
         else:
-            out = f"{name}'s state information is:\nWorkingMode: NORMAL         {hash_}\nLeast Active-linknumber: 1  Max Bandwidth-affected-linknumber: 8\n"
-            out += f"Operate status: {up}Number Of Up Port In Trunk: {sum(chosen.values())}\n{'-' * 80}\nPortName                      Status      Weight\n"
+            out = f"{name}'s state information is:\nWorkingMode: NORMAL         {hash_}\n"
+            out += "Least Active-linknumber: 1  Max Bandwidth-affected-linknumber: 8\n"
+            out += f"Operate status: {up}Number Of Up Port In Trunk: {sum(chosen.values())}\n{'-' * 80}\n"
+            out += "PortName                      Status      Weight\n"
             out += "".join(f"{member:<30}{'Up' if chosen.get(member) else 'Down':<12}1\n" for member in row.members)
         blocks.append(out)
     return "\n".join(blocks) if blocks else "Info: No valid trunk in the system.\n"
@@ -194,12 +218,15 @@ def transceiver(look: Look, values: Values) -> str:
     for name, light in _optics(look, values):
         speed = look.device.ports[name].speed // 1000
         out += f"{name} transceiver information:\n{'-' * 61}\nCommon information:\n  Transceiver Type               :{speed}GBASE_LR\n"
-        out += "  Connector Type                 :LC\n  Wavelength(nm)                 :1310\n  Transfer Distance(m)           :10000(9um)\n"
+        out += (
+            "  Connector Type                 :LC\n  Wavelength(nm)                 :1310\n  Transfer Distance(m)           :10000(9um)\n"
+        )
         out += f"  Digital Diagnostic Monitoring  :YES\n  Vendor Name                    :HUAWEI\n{'-' * 61}\n"
         if look.session.two_stage:
             rx = DARK if light.rx_dbm is None else light.rx_dbm
             tx = DARK if light.tx_dbm is None else light.tx_dbm
-            out += f"Diagnostic information:\n  Temperature (Celsius)                 :{light.temperature_c:.2f}\n  Voltage (V)                           :{light.voltage_v:.2f}\n"
+            out += f"Diagnostic information:\n  Temperature (Celsius)                 :{light.temperature_c:.2f}\n"
+            out += f"  Voltage (V)                           :{light.voltage_v:.2f}\n"
             out += f"  Bias Current (mA)                     :{light.bias_ma:.2f}\n  Current RX Power (dBm)                :{rx:.2f}\n"
             out += "  Default RX Power High Threshold (dBm) :0.00\n  Default RX Power Low  Threshold (dBm) :-18.00\n"
             out += f"  Current TX Power (dBm)                :{tx:.2f}\n  Default TX Power High Threshold (dBm) :-0.50\n"
@@ -212,7 +239,8 @@ def transceiver_diagnosis(look: Look, values: Values) -> str:
     out = ""
     for name, light in _optics(look, values):
         out += f"Port {name} transceiver diagnostic information:\n  Parameter            Current  Low Alarm  High Alarm\n"
-        out += "  Type                  Value   Threshold  Threshold   Status\n  -------------------------------------------------------------\n"
+        out += "  Type                  Value   Threshold  Threshold   Status\n"
+        out += "  -------------------------------------------------------------\n"
         found = [light.tx_dbm, light.rx_dbm, light.bias_ma, light.temperature_c, light.voltage_v]
         for (label, (low, high)), value in zip(NORMAL.items(), found, strict=True):
             number = DARK if value is None else value

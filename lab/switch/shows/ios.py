@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lab.switch.shows import ios_ports
+from lab.switch.shows.cisco_like import address_rows, routes
 from lab.switch.shows.look import Look, dotted, spell
 
 Values = Mapping[str, Any]
@@ -20,7 +22,8 @@ def version(look: Look, values: Values) -> str:
     out += "Technical Support: http://www.cisco.com/techsupport\nCopyright (c) 1986-2021 by Cisco Systems, Inc.\n"
     out += "Compiled Wed 23-Jun-21 05:10 by prod_rel_team\n\nROM: Bootstrap program is C2960X boot loader\n"
     out += "BOOTLDR: C2960X Boot Loader (C2960X-HBOOT-M) Version 15.2(7r)E2, RELEASE SOFTWARE (fc2)\n\n"
-    out += f"{look.setting.hostname} uptime is {weeks} weeks, {days} days, {hours} hours, {minutes} minutes\nSystem returned to ROM by power-on\n"
+    out += f"{look.setting.hostname} uptime is {weeks} weeks, {days} days, {hours} hours, {minutes} minutes\n"
+    out += "System returned to ROM by power-on\n"
     out += f'System image file is "flash:/{image.lower()}.{software}.bin"\nLast reload reason: power-on\n\n'
     out += f"cisco {device.model} (APM86XXX) processor (revision V05) with 524288K bytes of memory.\nProcessor board ID {device.serial}\n"
     out += f"Last reset from power-on\n{len(device.ports)} Gigabit Ethernet interfaces\n"
@@ -47,4 +50,64 @@ def mac(look: Look, values: Values) -> str:
     return out + f"Total Mac Addresses for this criterion: {len(rows)}\n"
 
 
-SHOWS = {"version": version, "clock": clock, "mac": mac}
+def vlan(look: Look, values: Values) -> str:
+    """VLANs with their access ports."""
+    head = f"{'VLAN':<5}{'Name':<33}{'Status':<10}Ports\n{'-' * 4} {'-' * 32} {'-' * 9} {'-' * 31}\n"
+    out = "\n" + head
+    for number, name in sorted(look.setting.vlans.items()):
+        if values.get("id") not in (None, number):
+            continue
+        title = name or ("default" if number == 1 else f"VLAN{number:04}")
+        ports = [look.short(port) for port in look.in_vlan(number, False) if look.asked(port).mode == "access"]
+        lines = [", ".join(ports[i : i + 4]) for i in range(0, len(ports), 4)] or [""]
+        out += f"{number:<5}{title:<33}{'active':<10}{lines[0]}".rstrip() + "\n" + "".join(" " * 48 + line + "\n" for line in lines[1:])
+    return out + "\n"
+
+
+def inventory(look: Look, values: Values) -> str:
+    """Model and serial number of the box."""
+    model = look.device.model
+    return f'NAME: "1", DESCR: "{model}"\nPID: {model} , VID: V05  , SN: {look.device.serial}\n\n'
+
+
+def users(look: Look, values: Values) -> str:
+    """Who is logged in."""
+    out = "    Line       User       Host(s)              Idle       Location\n"
+    return out + f"*  1 vty 0     {look.session.user:<11}{'idle':<21}00:00:00   {look.session.origin}\n"
+
+
+def privilege(look: Look, values: Values) -> str:
+    """The session's level."""
+    return f"Current privilege level is {15 if look.session.exec_view == 'privileged' else 1}\n"
+
+
+def archive(look: Look, values: Values) -> str:
+    """The archive of configurations."""
+    return "The maximum archive configurations allowed is 10.\nThere are currently 0 archive configurations saved.\n"
+
+
+def ip_brief(look: Look, values: Values) -> str:
+    """The addresses of all interfaces."""
+    out = f"{'Interface':<23}{'IP-Address':<16}{'OK?':<4}{'Method':<7}{'Status':<22}Protocol\n"
+    rows = address_rows(look)
+    rows += [(name, [], look.up(name), look.asked(name).enabled) for name in [*look.device.ports, *look.setting.aggregates]]
+    for name, addresses, up, enabled in rows:
+        address = addresses[0].partition("/")[0] if addresses else "unassigned"
+        state = "up" if up else "down" if enabled else "administratively down"
+        out += f"{name:<22} {address:<16}{'YES':<4}{'NVRAM' if addresses else 'unset':<7}{state:<22}{'up' if up else 'down'}\n"
+    return out
+
+
+SHOWS = {
+    "version": version,
+    "clock": clock,
+    "mac": mac,
+    "vlan": vlan,
+    "inventory": inventory,
+    "users": users,
+    "privilege": privilege,
+    "archive": archive,
+    "ip_brief": ip_brief,
+    "routes": routes,
+    **ios_ports.SHOWS,
+}
