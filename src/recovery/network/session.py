@@ -7,6 +7,7 @@ question. So nothing is waited for in vain, nothing is cut off in silence, and a
 from __future__ import annotations
 
 import codecs
+import contextlib
 import math
 import re
 import time
@@ -334,11 +335,8 @@ class Session:
         for line in lines:
             if not self.in_configuration:
                 self._must(self.talk.enter)
-            try:
-                answers.append(self._say(line))
-            except QuestionError as error:
-                answers.append(Answer(self._hidden(line), error.message, True))
-                self._read(self._prompt())
+            with contextlib.suppress(RejectedError):
+                self._change(line, answers)
         if answers and self.talk.commit:
             answers.append(self._commit(self.talk.commit, answers))
         if self.in_configuration:

@@ -34,6 +34,13 @@ class Vault:
         """Return the text as ansible-vault writes it."""
         return bytes(self._lib.encrypt(text)).decode("ascii")
 
+    def decrypt(self, text: str) -> str:
+        """Return what was encrypted. Raises VaultError."""
+        try:
+            return bytes(self._lib.decrypt(text.encode("ascii"))).decode("utf-8")
+        except (AnsibleVaultError, UnicodeError) as error:
+            raise VaultError(f"It was encrypted with another vault password, or is damaged: {error}.") from error
+
     def open(self, path: Path) -> str:
         """Return the text of an encrypted file. Raises VaultError."""
         try:
