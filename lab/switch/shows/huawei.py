@@ -138,7 +138,8 @@ def manufacture(look: Look, values: Values) -> str:
 def elabel(look: Look, values: Values) -> str:
     """The electronic label."""
     model = look.device.model
-    return f"[Slot_0]\n/$[Board Integration Version]\n[Board Properties]\nBoardType={model}\nBarCode={look.device.serial}\nDescription={model}\n"
+    head = "[Slot_0]\n/$[Board Integration Version]\n[Board Properties]"
+    return f"{head}\nBoardType={model}\nBarCode={look.device.serial}\nDescription={model}\n"
 
 
 def esn(look: Look, values: Values) -> str:
