@@ -166,9 +166,12 @@ def ask(session: Session, tables: Iterable[str] = ()) -> dict[str, str]:
         try:
             if show.command not in asked:
                 asked[show.command] = session.show(show.command)
-            answers[table] = asked[show.command]
-        except RejectedError:
-            if not show.optional:
+            none = show.none and show.none.search(asked[show.command])
+            answers[table] = "" if none else asked[show.command]
+        except RejectedError as error:
+            if show.none and show.none.search(error.answer.text):
+                answers[table] = ""
+            elif not show.optional:
                 raise
     return answers
 
@@ -189,14 +192,11 @@ def parse(platform: str, answers: Mapping[str, str]) -> State:
             if table == "ports" or full(row["port"]) in ports:
                 ports.setdefault(full(row["port"]), {}).update({key: value for key, value in row.items() if key != "port"})
     root = next(iter(of("stp_root")), {})
-    members: dict[str, dict[str, bool]] = {}
-    for row in of("aggregates"):
-        members.setdefault(full(row["aggregate"]), {})[full(row["port"])] = row["state"].lower() in ("s", "selected", "up", "p", "bndl")
     return State(
         version=about["version"],
         model=about["model"],
         serial=about["serial"],
-        ports={name: _port(row) for name, row in ports.items()},
+        ports={name: _port(row) for name, row in ports.items() if not how.no_ports.search(name)},
         vlans={int(row["vlan"]): str(row["name"]).strip() for row in of("vlans")},
         macs={(int(row["vlan"]), mac(row["mac"])): full(_first([row["port"]])) for row in of("macs") if str(row["vlan"]).isdigit()},
         neighbours={full(row["port"]): (row["name"], row["far_port"]) for row in of("neighbours") if row["name"] or row["far_port"]},
@@ -208,11 +208,29 @@ def parse(platform: str, answers: Mapping[str, str]) -> State:
                 full(row["port"]): (_ROLES.get(row["role"].lower()[:4], row["role"].lower()), _stp_state(row["state"])) for row in of("stp")
             },
         ),
-        aggregates=members,
+        aggregates=_aggregates(how, ports, of("aggregates"), of("lacp")),
         light={full(row["port"]): (_power(row["rx"]), _power(row["tx"])) for row in of("light")},
         poe={full(row["port"]): float(row["watts"]) / how.shows["poe"].per for row in of("poe") if _decimal(row["watts"])},
         missing=tuple(table for table in how.shows if table not in answers),
     )
+
+
+_CARRIES = ("s", "selected", "up", "p", "bndl")
+
+
+def _aggregates(how: Talk, ports: Mapping[str, Row], listed: Iterable[Row], bundled: Iterable[Row]) -> dict[str, dict[str, bool]]:
+    """Return the members; where the list of them does not say which carry frames, LACP does, and else their link."""
+    found: dict[str, dict[str, bool]] = {}
+    for row in listed:
+        for name in str(row["port"]).split(","):
+            member = how.full_port(name)
+            state = str(row.get("state", ports.get(member, {}).get("link", "")))
+            found.setdefault(how.full_port(row["aggregate"]), {})[member] = state.lower() in _CARRIES
+    numbers = {re.sub(r"\D", "", aggregate): aggregate for aggregate in found}
+    for row in bundled:
+        if row["aggregate"] in numbers:
+            found[numbers[row["aggregate"]]][how.full_port(row["port"])] = row["state"].lower() in _CARRIES
+    return found
 
 
 _ROLES = {"desi": "designated", "desg": "designated", "altn": "alternate", "alte": "alternate", "disa": "disabled", "back": "backup"}

@@ -32,6 +32,7 @@ class Show:
     take: Mapping[str, str]
     optional: bool = False  # a switch without PoE or optics may reject the command
     only: Mapping[str, re.Pattern[str]] = field(default_factory=dict)  # the part of a column that is meant
+    none: re.Pattern[str] | None = None  # an answer by which the table is empty
     per: float = 1.0  # how many of the platform's units of power make a watt
 
 
@@ -73,6 +74,7 @@ class Talk:
     end: re.Pattern[str]
     volatile: tuple[re.Pattern[str], ...]
     abbreviations: Mapping[str, str]
+    no_ports: re.Pattern[str]
     shows: Mapping[str, Show]
     secrets: tuple[re.Pattern[str], ...]
     name_shown: int = 0  # so many letters of the name are in the prompt; 0 for all
@@ -124,7 +126,8 @@ def _show(entry: Mapping[str, Any]) -> Show:
 
         template = Path(ntc_templates.__file__).parent / "templates" / f"{entry['ntc']}.textfsm"
     only = {key: re.compile(pattern) for key, pattern in (entry.get("only") or {}).items()}
-    return Show(entry["command"], template, entry["take"], bool(entry.get("optional")), only, float(entry.get("per", 1)))
+    none = re.compile(entry["none"]) if entry.get("none") else None
+    return Show(entry["command"], template, entry["take"], bool(entry.get("optional")), only, none, float(entry.get("per", 1)))
 
 
 @functools.cache
@@ -158,6 +161,7 @@ def talk(platform: str) -> Talk:
         end=re.compile(given["end"], re.MULTILINE),
         volatile=_lines(given.get("volatile")),
         abbreviations=given.get("abbreviations") or {},
+        no_ports=re.compile(given["no_ports"]),
         shows={key: _show(entry) for key, entry in given["show"].items()},
         secrets=tuple(re.compile(pattern) for pattern in secrets[given.get("secrets", platform)]),
         name_shown=int(given.get("name_shown", 0)),
