@@ -17,6 +17,8 @@ description:
   - V(sheet) writes the cable sheet, for each person, in both languages. V(moved) sees in one look that every cable of it sits where it
     belongs. V(confirm) saves, and stops the timer. V(undo) gives the spare its own configuration back. V(propose) proposes the change of
     the inventory as a commit on a branch, and puts the failed box into the repair queue with its fault report.
+  - In a failback, V(leave) takes name and address from the box that has them, before its twin gets them, and V(give_back) lets that box be
+    the spare again that it was. V(propose) then closes the repair.
   - Every verb can be repeated; what is done already is not done twice. The module runs on the control node. Clauses RCV-3, RCV-6 and
     BKP-6 of the plan.
 extends_documentation_fragment: [network, failover]
@@ -24,7 +26,7 @@ options:
   verb:
     description: What is done.
     type: str
-    choices: [keep, arm, configure, name, sheet, moved, confirm, undo, propose]
+    choices: [keep, arm, configure, leave, name, sheet, moved, confirm, undo, give_back, propose]
     required: true
   decision:
     description: The plan of action that was approved; in check mode it is all there is.
@@ -114,11 +116,13 @@ try:
 except ImportError as error:
     MISSING, FAILOVER, PROBLEMS = str(error), {}, (Exception,)
 
-VERBS = ["keep", "arm", "configure", "name", "sheet", "moved", "confirm", "undo", "propose"]
+VERBS = ["keep", "arm", "configure", "leave", "name", "sheet", "moved", "confirm", "undo", "give_back", "propose"]
 WOULD = {
     "keep": "would keep {spare}'s own configuration",
     "arm": "would start the timer that gives {spare} back what it was",
     "configure": "would send {lines} lines to {spare}",
+    "leave": "would take name and address from the box that has them now",
+    "give_back": "would let the box that carried the work be a spare again",
     "name": "would give {spare} the name and address of {failed}",
     "sheet": "would print the sheet of {moves} cables",
     "moved": "would see that {moves} cables sit where they belong",
@@ -156,9 +160,10 @@ def carry_out(given: dict[str, Any]) -> dict[str, Any]:
         return failover_prove.moved(job, place.platforms(), given["patience_s"])
     if verb == "confirm":
         return failover_steps.confirm(job)
-    if verb == "undo":
-        return failover_steps.undo(job)
-    return failover_release.propose(job, given)
+    simple = {"undo": failover_steps.undo, "leave": failover_steps.leave, "give_back": failover_steps.give_back}
+    if verb in simple:
+        return simple[verb](job)
+    return failover_release.returned(job, given) if job.record.kind == "failback" else failover_release.propose(job, given)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from recovery.network.plant import Area
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LIMITS = {"archive_max_age_s": 172800}
 ARCHIVED = {"complete": True, "hostname": "core-a", "expected_hostname": "core-a", "fetched_at": "2026-11-22T02:00:00Z"}
-FAILED = {"name": "core-a", "model": "CE6857E-48S6CQ", "software": "V200R019C10SPC800", "platform": "huawei_vrpv8"}
+FAILED = {"name": "core-a", "box": "core-a", "model": "CE6857E-48S6CQ", "software": "V200R019C10SPC800", "platform": "huawei_vrpv8"}
 SPARE = {**FAILED, "name": "core-s", "standing": True, "expected_model": "CE6857E-48S6CQ", "serial": "2", "expected_serial": "2"}
 
 

@@ -165,8 +165,8 @@ def decision(
     people = sorted({move.who for move in placed})
     return {
         "kind": kind,
-        "failed": {key: failed.get(key, "") for key in ("name", "model", "serial", "software", "platform")},
-        "spare": {key: spare.get(key, "") for key in ("name", "model", "serial", "software", "platform")},
+        "failed": {key: failed.get(key, "") for key in ("name", "box", "model", "serial", "software", "platform")},
+        "spare": {key: spare.get(key, "") for key in ("name", "box", "model", "serial", "software", "platform", "waits_as")},
         "state": state,
         "archive": {key: archived.get(key, "") for key in ("fetched_at", "sha256", "commit")},
         "port_map": {old: ports[old] for old in sorted(ports) if old in used},

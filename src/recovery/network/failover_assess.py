@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recovery.findings import Finding
-from recovery.network import failover_look, liveness
+from recovery.network import failback, failover_look, liveness
 from recovery.network import failover_record as records
 from recovery.network.answers import SwitchError
+from recovery.network.archive import Entry
 from recovery.network.failover_call import Place
 from recovery.network.failover_look import Looked
 from recovery.network.failover_plan import Asked
@@ -29,7 +30,8 @@ def look(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
     began = now()
     looked = failover_look.look(Place.of(given).scene, given["failed"])
     seen = "; ".join(one.sentence() for one in looked.sightings)
-    return {"looked": looked.as_dict(), "began_at": began, "msg": f"{given['failed']}: {seen}."}, []
+    refused = [error.finding() for error in looked.refusals]
+    return {"looked": looked.as_dict(), "began_at": began, "msg": f"{given['failed']}: {seen}."}, refused
 
 
 def _looked(told: Mapping[str, Any]) -> Looked:
@@ -46,13 +48,19 @@ def _looked(told: Mapping[str, Any]) -> Looked:
 def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any], list[Finding]]:
     """Judge and plan; what is under way is continued with the plan of action that was approved. Raises one of `failover_call.PROBLEMS`."""
     place = Place.of(given)
-    running = records.unfinished(place.incidents, given["failed"], given["kind"])
+    last = records.read(place.incidents, given["failed"])
+    running = last if last is not None and not last.reached("released") and last.kind == given["kind"] else None
     if running is not None and running.reached("kept") and given["spare"] in ("", running.spare):
         return _continued(running, place)
+    back = failback.boxes(given["failed"], given["spare"], place.devices, last, given["spares"]) if given["kind"] == "failback" else None
+    entry, refused = _fresh(place, back, rehearsal=rehearsal) if back else (None, [])
     asked = Asked(
         failed=given["failed"],
-        spare=given["spare"],
+        spare=back.repaired if back else given["spare"],
         kind=given["kind"],
+        source=back.source if back and not back.merged else "",
+        entry=entry,
+        own_name=failback.neutral(back.repaired, place.devices[given["failed"]].expected) if back else "",
         fence=given["fence"],
         spares=given["spares"],
         boxes=given["boxes"],
@@ -63,16 +71,30 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
     )
     looked = _looked(given["looked"])
     found = work_out(place.scene, place.plant, place.archive, place.vault, asked, looked, given["client_summaries"], datetime.now(UTC))
-    findings = [*found.findings, *_quiet(given)]
+    findings = [*refused, *found.findings, *_quiet(given)]
     if rehearsal:
         findings = liveness.rehearsed(findings)
     said: dict[str, Any] = {**found.facts, "continues": False, "stage": "", "fenced": False, "began_at": now()}
     if found.record is not None:
+        found.record.facts["boxes"] = _addresses(place, found.record)
+        found.record.earlier = last.sealed if last is not None and back else ""
         said |= {"decision": found.record.decision, "record": vars(found.record), "measured": _figures(found.record)}
         said["msg"] = _sentence(found.record)
     if said.get("state") in ("dead", "hung"):
         said["milestones"] = [{"name": "detected", "at": said["began_at"], "detail": str(said.get("sentence") or "")[:300]}]
     return said, findings
+
+
+def _fresh(place: Place, back: failback.Boxes, *, rehearsal: bool) -> tuple[Entry, list[Finding]]:
+    """Read what the box that works now is configured to do: what is put back must be what runs, not what was archived last night."""
+    device = failback.as_work(place.devices[back.source], place.devices[back.work])
+    return failback.fresh(device, place.archive, keep=not rehearsal)
+
+
+def _addresses(place: Place, record: Record) -> dict[str, str]:
+    """Return where the two boxes are reached out of band, whatever they are called: a failback finds them by it."""
+    source = place.devices[record.source or record.failed]
+    return {"failed_oob": source.addresses.get("oob", ""), "spare_oob": place.devices[record.spare].addresses.get("oob", "")}
 
 
 def _quiet(given: Mapping[str, Any]) -> list[Finding]:

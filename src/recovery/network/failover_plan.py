@@ -36,6 +36,9 @@ class Asked:
     failed: str
     spare: str = ""
     kind: str = "failover"
+    source: str = ""  # the inventory's entry of the box that carries the work, where that is not the one of the same name
+    entry: Entry | None = None  # what it is configured to do, where that was read just now; else what the archive holds
+    own_name: str = ""  # the name under which the spare waits until it gets the work's
     fence: str = "power"
     spares: Sequence[str] = ()
     boxes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -87,34 +90,48 @@ def weigh(
     now: datetime,
 ) -> Weighed:
     """Judge, choose, compute. Talks to the spare alone, and changes nothing there. Raises ArchiveError for an archive that is damaged."""
-    failed = scene.devices[asked.failed]
     judged = liveness.judge(asked.failed, (*looked.sightings, *users(summaries, looked.behind)), looked.others_answer)
     findings = list(judged.findings) if asked.kind == "failover" else []
-    findings += [error.finding() for error in looked.refusals]
     facts = {"state": judged.state, "sentence": judged.sentence, "behind": list(looked.behind)}
-    entry = archive.entry(asked.failed)
-    archived = _archived(asked, failed, entry, archive)
+    entry = asked.entry or archive.entry(asked.failed)
+    archived = _archived(asked, scene.devices[asked.failed], entry, archive)
     findings += judge_archive(asked.failed, archived, asked.limits, now)
     name = choose(asked, scene.devices)
-    if name not in scene.devices or name == asked.failed:
+    if name not in scene.devices or name == (asked.source or asked.failed):
         return Weighed((*findings, _no_spare(asked, name)), None, facts)
     spare = _read(scene.devices[name])
     if isinstance(spare, SwitchError):
         return Weighed((*findings, _silent(spare, name)), None, facts)
     if entry is None or archived is None or not archived["complete"]:
         return Weighed(tuple(findings), None, facts)
-    wanted = parse(entry.platform, archive.reveal(entry.running), failed.addresses.get("inband", ""))
-    cables = failover.at(scene.cables, asked.failed)
-    live = view(spare.switch, spare.state)
-    described = _described(asked, failed, entry, name, scene.devices[name], spare)
-    findings += judge_spare(described[0], described[1], live, asked.limits)
-    findings += judge_pairs(asked.failed, _pairs(scene, archive, asked.failed))
-    mapping = portmap.propose(wanted, spare.switch, used=[cable.near(asked.failed)[1] for cable in cables])
-    carried, left_behind = carry(wanted, mapping.ports, scene.devices[name].platform)
+    more, record = _plan(scene, plant, archive, vault, asked, looked, _Chosen(judged.state, entry, archived, name, spare))
+    return Weighed((*findings, *more), record, facts)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    state: str
+    entry: Entry
+    archived: Mapping[str, Any]
+    name: str
+    spare: Spare
+
+
+def _plan(
+    scene: Scene, plant: Plant, archive: Archive, vault: Vault, asked: Asked, looked: Looked, chosen: _Chosen
+) -> tuple[list[Finding], Record | None]:
+    """Work out what is sent and moved; the findings say what speaks against it, or why it cannot be worked out."""
+    failed, device, spare, entry = asked.failed, scene.devices[chosen.name], chosen.spare, chosen.entry
+    wanted = parse(entry.platform, archive.reveal(entry.running), scene.devices[failed].addresses.get("inband", ""))
+    used = [cable.near(failed)[1] for cable in failover.at(scene.cables, failed)]
+    was, now = _described(asked, scene, chosen)
+    mapping = portmap.propose(wanted, spare.switch, used=used)
+    carried, left_behind = carry(wanted, mapping.ports, device.platform)
     not_carried = [*mapping.told(), *({"what": one.what, "why": one.why} for one in left_behind)]
     unknown = [{"line": one.line, "view": one.view, "text": one.text} for one in wanted.unknown]
-    findings += judge_ports(asked.failed, name, [cable.near(asked.failed)[1] for cable in cables], mapping.ports, not_carried)
-    findings += judge_unknown(asked.failed, unknown)
+    findings = judge_spare(was, now, view(spare.switch, spare.state), asked.limits)
+    findings += judge_pairs(failed, _pairs(scene, archive, failed))
+    findings += judge_ports(failed, chosen.name, used, mapping.ports, not_carried) + judge_unknown(failed, unknown)
     want = target(carried, spare.switch)
     try:
         operations = change.difference(spare.switch, want)
@@ -122,30 +139,30 @@ def weigh(
         lines = [change.lines(want.platform, part) for part in (early, late)]
         back = change.lines(want.platform, change.inverse(spare.switch, operations))
     except ValueError as error:
-        return Weighed((*findings, _not_expressible(name, error)), None, facts)
-    findings += _rehearsed(scene.devices[name], want)
-    full = full_ports({one: device.platform for one, device in scene.devices.items()})
-    before = view(wanted, entry.state, full, floors(plant, asked.failed))
+        return [*findings, _not_expressible(chosen.name, error)], None
+    findings += _rehearsed(device, want)
+    full = full_ports({one: other.platform for one, other in scene.devices.items()})
+    before = view(wanted, entry.state, full, floors(plant, failed))
     try:
-        placed = order(failover.moves(asked.failed, scene.cables, before, mapping.ports, plant.areas), asked.people)
+        placed = order(failover.moves(failed, scene.cables, before, mapping.ports, plant.areas), asked.people)
     except ValueError as error:
-        return Weighed((*findings, _nobody(error)), None, facts)
+        return [*findings, _nobody(error)], None
     plan = failover.decision(
         kind=asked.kind,
-        failed=described[0],
-        spare=described[1],
-        archived=archived,
-        state=judged.state,
+        failed=was,
+        spare=now,
+        archived=chosen.archived,
+        state=chosen.state,
         ports=mapping.ports,
         change=failover.Change(tuple(lines[0]), tuple(lines[1]), tuple(back), tuple(not_carried), tuple(unknown)),
         placed=placed,
-        fence={"way": asked.fence, "neighbours": fence.towards(scene.cables, asked.failed, scene.devices)},
+        fence={"way": asked.fence, "neighbours": fence.towards(scene.cables, failed, scene.devices)},
         affected=looked.behind,
         times=asked.times,
     )
     sealed = Sealed(lines[0], lines[1], back, spare.text).close(vault)
-    record = Record(asked.failed, name, asked.kind, plan, dict(mapping.ports), before.as_dict(), sealed)
-    return Weighed(tuple(findings), record, facts)
+    record = Record(failed, chosen.name, asked.kind, plan, dict(mapping.ports), before.as_dict(), sealed, source=asked.source)
+    return findings, record
 
 
 def target(carried: Switch, spare: Switch) -> Switch:
@@ -186,22 +203,25 @@ def _read(device: Device) -> Spare | SwitchError:
     return Spare(state, parse(device.platform, text), text)
 
 
-def _described(
-    asked: Asked, failed: Device, entry: Entry, name: str, device: Device, spare: Spare
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    box = asked.boxes.get(name) or {}
-    was = {"name": asked.failed, "model": failed.model, "platform": failed.platform}
-    was |= {"software": entry.state.version, "serial": entry.state.serial}
+def _described(asked: Asked, scene: Scene, chosen: _Chosen) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is known of the two boxes. ``box`` is what stands on the label."""
+    work, source, device = scene.devices[asked.failed], scene.devices[asked.source or asked.failed], scene.devices[chosen.name]
+    state, spare = chosen.entry.state, chosen.spare.state
+    box = asked.boxes.get(chosen.name) or {}
+    was = {"name": asked.failed, "box": source.key_name or source.name, "model": state.model or source.model, "platform": work.platform}
+    was |= {"software": state.version, "serial": state.serial}
     now = {
-        "name": name,
-        "model": spare.state.model or device.model,
+        "name": chosen.name,
+        "box": device.key_name or device.name,
+        "model": spare.model or device.model,
         "expected_model": device.model,
         "platform": device.platform,
-        "software": spare.state.version,
-        "serial": spare.state.serial,
+        "software": spare.version,
+        "serial": spare.serial,
         "expected_serial": str(box.get("serial") or ""),
-        "standing": name in asked.spares,
-        "compatible": list(asked.compatible.get(failed.model, ())),
+        "standing": chosen.name in asked.spares or asked.kind == "failback",
+        "compatible": list(asked.compatible.get(source.model, ())),
+        "waits_as": asked.own_name or chosen.name,
     }
     return was, now
 

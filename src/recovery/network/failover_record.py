@@ -26,7 +26,9 @@ class RecordError(Exception):
 
 @dataclass
 class Record:
-    """One fail-over. ``ports``: old -> new, all of them; ``before``: what the failed switch carried; ``facts``: what was found since."""
+    """One fail-over. ``ports``: old -> new, all of them; ``before``: what the failed switch carried; ``facts``: what was found since;
+    ``source``: the entry of the box that carried the work, if it is not the one of that name; ``earlier``: what the box that carries it
+    now was before it took over, sealed."""
 
     failed: str
     spare: str
@@ -37,7 +39,8 @@ class Record:
     sealed: str = ""
     stage: str = "decided"
     facts: dict[str, Any] = field(default_factory=dict)
-    incident: str = ""
+    source: str = ""
+    earlier: str = ""
 
     def reached(self, stage: str) -> bool:
         """Tell whether a stage is behind it."""

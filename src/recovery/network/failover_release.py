@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,40 @@ def fault_report(job: Job, head: Mapping[str, Any], language: str) -> str:
     )
 
 
+def returned(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Close the repair of a box that is back; the inventory is exchanged again only if the first exchange was merged."""
+    head, record = given["head"], job.record
+    queue = Path(given["queue"]) if given["queue"] else job.incidents / QUEUE
+    closed = []
+    for path in sorted(queue.glob(f"{record.failed}-*.json")):
+        ticket = json.loads(path.read_text(encoding="utf-8"))
+        if ticket.get("state") != "returned":
+            put(path, {**ticket, "state": "returned", "returned_at": now(), "returned_by_run": head.get("run", "")})
+            closed.append(path.name)
+    proposal, findings = (None, []) if record.source else _proposed(job, head)
+    record.reach("released")
+    job.keep()
+    words = f"the exchange of the boxes is proposed on the branch {proposal.branch}" if proposal else "the inventory says it as it is"
+    return {
+        "changed": True,
+        "msg": f"{record.failed} is its own box again; {len(closed)} repairs are closed; {words}.",
+        "proposal": {"branch": proposal.branch, "commit": proposal.commit} if proposal else {},
+        "findings": findings,
+        "diff": [{"prepared": proposal.diff, "artefact": "inventory.diff"}] if proposal else [],
+    }
+
+
+def _proposed(job: Job, head: Mapping[str, Any]) -> tuple[exchange.Proposal | None, list[dict[str, Any]]]:
+    try:
+        made = exchange.propose(Path(head["inventory"]), str(head.get("run") or "run"), job.source, job.spare, job.record)
+    except exchange.ProposalError as error:
+        finding = Finding(
+            "not-proposed", "warning", str(error), "The inventory still has the old box in its place.", "Exchange the two by hand."
+        )
+        return None, [finding.as_dict()]
+    return made, []
+
+
 def propose(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
     """Queue the failed box for repair with its report, and propose the exchange of the boxes as a commit that a person merges."""
     head, record = given["head"], job.record
@@ -85,15 +120,7 @@ def propose(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
     }
     path = queue / f"{record.failed}-{head.get('run') or 'run'}.json"
     put(path, ticket)
-    try:
-        proposal = exchange.propose(Path(head["inventory"]), str(head.get("run") or "run"), job.failed, job.spare, record)
-    except exchange.ProposalError as error:
-        finding = Finding(
-            "not-proposed", "warning", str(error), "The inventory still has the old box in its place.", "Exchange the two by hand."
-        )
-        proposal, findings = None, [finding.as_dict()]
-    else:
-        findings = []
+    proposal, findings = _proposed(job, head)
     record.reach("released")
     job.keep()
     branch = (

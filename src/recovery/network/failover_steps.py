@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.findings import Finding
-from recovery.network import change, deadman
+from recovery.network import change, deadman, failback
 from recovery.network import failover_driver as driver
 from recovery.network import failover_record as records
 from recovery.network.answers import RejectedError, SwitchError
@@ -60,6 +60,16 @@ class Job:
     def timer(self) -> Path:
         """Return the file of the dead man's timer."""
         return records.path_of(self.incidents, self.record.failed, "timer.json")
+
+    @property
+    def source(self) -> Device:
+        """Return the box that carries, or carried, the work."""
+        return self.devices[self.record.source or self.record.failed]
+
+    def waiting(self, want: Switch) -> Switch:
+        """Return what the spare shall be until it gets the work's name and address: its twin may still have them."""
+        svis = {vlan: replace(svi, enabled=False) if vlan == want.management.vlan else svi for vlan, svi in want.svis.items()}
+        return replace(want, hostname=self.record.decision["spare"]["waits_as"], svis=svis)
 
     def sealed(self) -> Sealed:
         """Return what is kept encrypted."""
@@ -140,9 +150,11 @@ def arm(job: Job, seconds: float) -> dict[str, Any]:
 
 def configure(job: Job, *, trial_s: float, naming: bool) -> dict[str, Any]:
     """Bring the spare to what it shall be, in one session, and read it back; its name and address only when ``naming``."""
-    want = job.want()
+    # A repaired box may still hold the name and address that its twin has: they are taken from it before any cable is moved.
+    waits = job.record.kind == "failback" and not naming
+    want = job.waiting(job.want()) if waits else job.want()
     try:
-        sent = driver.make(job.spare, want, last=naming, trial_s=trial_s)
+        sent = driver.make(job.spare, want, last=naming or waits, trial_s=trial_s)
     except RejectedError as error:
         raise StepError(_rejected(job, error), [one.line for one in error.answers]) from error
     if sent.left:
@@ -186,6 +198,52 @@ def _rejected(job: Job, error: RejectedError) -> Finding:
             else f"{job.spare.name} differs from its own configuration: {'; '.join(back.left[:5])}."
         )
     return replace(finding, message=f"{finding.message} {state}", alternative="Name another spare: -e spare=NAME.")
+
+
+def leave(job: Job) -> dict[str, Any]:
+    """Take name and address from the box that carried the work until now, in a failback, before its twin gets them."""
+    name = str(job.record.facts.get("left_as") or _own_name(job))
+    sent = failback.leave(job.source, job.failed.addresses.get("inband", ""), name)
+    job.record.facts["fenced_at"] = now()
+    job.keep()
+    return {
+        "changed": bool(sent),
+        "commands": sent,
+        "msg": f"{job.source.name} has given up the name and address of {job.record.failed}; it is {name}.",
+    }
+
+
+def _own_name(job: Job) -> str:
+    """Return what the box was called before it took over; where that is not on record, its name in the inventory."""
+    if job.record.earlier:
+        kept = records.unseal(replace(job.record, sealed=job.record.earlier), job.vault).kept
+        return parse(job.source.platform, kept).hostname
+    return f"{job.source.name}-spare" if job.source.name == job.failed.expected else job.source.name
+
+
+def give_back(job: Job) -> dict[str, Any]:
+    """Let the box that carried the work be the spare again that it was, and save that."""
+    if not job.record.earlier:
+        finding = Finding(
+            "spare-keeps-configuration",
+            "warning",
+            f"What {job.source.name} was before it took over is not on record here.",
+            "It keeps the configuration that it had, without name and address.",
+            "Configure it as a spare by hand, and archive it: recovery run switch_archive.",
+        )
+        return {"changed": False, "msg": finding.message, "findings": [finding.as_dict()]}
+    kept = records.unseal(replace(job.record, sealed=job.record.earlier), job.vault).kept
+    back = driver.restore(job.source, kept)
+    if not back.clean:
+        message = f"{job.source.name} differs from the spare that it was: {'; '.join(back.left[:5])}."
+        raise StepError(Finding("not-as-intended", "stop", message, remedy="Look at it by hand."), back.lines)
+    with Session(job.source) as session:
+        session.save()
+    return {
+        "changed": bool(back.lines),
+        "commands": back.lines,
+        "msg": f"{job.source.name} is the spare again that it was, and has saved it.",
+    }
 
 
 def undo(job: Job) -> dict[str, Any]:
