@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from lab.switch.backend import EVERY_VLAN, AggregateSetting, LayerThreeSetting, PortSetting, Route, Setting, StpSetting
@@ -60,6 +61,20 @@ def port_setting(
     )
 
 
+def some_ports(tree: Tree, have: Setting, names: Collection[str]) -> Setting:
+    """Return a setting in which only some ports' own lines have changed: nothing about VLANs or aggregates."""
+    common, exist = _common(tree.root.facts()), frozenset(have.vlans)
+    ports = dict(have.ports)
+    for context in tree.root.within("port"):
+        if context.name in names:
+            ports[context.name] = port_setting(context, exist, tree.grammar.data["defaults"], common, ports[context.name].aggregate)
+    return replace(have, ports=ports)
+
+
+def _common(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: facts[f"all_{name}"] for name in ("edge", "bpdu_guard", "mtu") if f"all_{name}" in facts}
+
+
 def setting(tree: Tree, device: Device) -> Setting:
     """Return everything that a configuration asks of the switch."""
     root, data = tree.root, tree.grammar.data
@@ -69,7 +84,7 @@ def setting(tree: Tree, device: Device) -> Setting:
         {} if any(c.name == "1" for c in root.within("vlan")) else {1: ""}
     )
     exist = frozenset(vlans)
-    common = {name: facts[f"all_{name}"] for name in ("edge", "bpdu_guard", "mtu") if f"all_{name}" in facts}
+    common = _common(facts)
     groups = {int(c.facts().get("number", c.values["number"])): c for c in map(_numbered, root.within("aggregate"))}
     names = {number: context.values["name"] for number, context in groups.items()}
     ports: dict[str, PortSetting] = {}

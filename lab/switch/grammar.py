@@ -100,6 +100,14 @@ class Grammar:
         """Return the word that takes a line back: `undo` or `no`."""
         return str(self.data["negation"])
 
+    @functools.cached_property
+    def _acting(self) -> frozenset[tuple[str, str]]:
+        return frozenset((rule.view, rule.slot) for rules in self.rules.values() for rule in rules if rule.acts or rule.off or rule.op)
+
+    def acts(self, rule: Rule) -> bool:
+        """Say whether a line is acted upon, or replaces one that is; everything else is stored and shown."""
+        return bool(rule.opens or rule.drops) or (rule.view, rule.slot) in self._acting
+
     def home(self, view: str, opens: str) -> Rule:
         """Return the rule under which a view that was opened in another way is shown."""
         return next(rule for rule in self.rules[view] if rule.opens == opens and not rule.each)

@@ -6,8 +6,9 @@ left out, `<name:type>` a value. Types stand in `lab.switch.values`.
 
 from __future__ import annotations
 
+import os.path
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
@@ -23,12 +24,12 @@ WORD = re.compile(r'"[^"]*"?|\S+')
 class CommandError(Exception):
     """A line that the command line does not take: which kind of error, and where in the line."""
 
-    def __init__(self, kind: ErrorKind, position: int, choices: Sequence[str] = ()) -> None:
-        """Keep the kind, the column (from 0), and what an ambiguous word could have been."""
+    def __init__(self, kind: ErrorKind, position: int, matched: int = 0) -> None:
+        """Keep the kind, the column of the word (from 0), and how many of its letters some keyword begins with."""
         super().__init__(f"{kind} at {position}")
         self.kind: ErrorKind = kind
         self.position = position
-        self.choices = choices
+        self.matched = matched
 
 
 @dataclass(eq=False)
@@ -132,14 +133,24 @@ class Machine(Generic[Tag]):
 
     def __init__(self, patterns: Iterable[tuple[str, Tag]]) -> None:
         """Compile the patterns, each with what it stands for."""
-        self._starts: list[tuple[Tag, State]] = []
+        self._starts: list[Thread[Tag]] = []
         for text, tag in patterns:
-            self._starts.extend((tag, state) for state in compile_pattern(text).closure())
+            self._starts.extend(Thread(tag, state, {}, ()) for state in compile_pattern(text).closure())
+        self._begin: dict[str, list[Thread[Tag]]] = {}
+
+    def _starting(self, word: str) -> list[Thread[Tag]]:
+        """Return the commands that may begin with a word's first letter."""
+        letter = word[:1].lower()
+        if letter not in self._begin:
+            self._begin[letter] = [thread for thread in self._starts if _may_begin(thread.state, letter)]
+        return self._begin[letter]
 
     def match(self, line: str, environment: Environment) -> Match[Tag]:
         """Read a line; CommandError says what is wrong with it and where."""
         words = [(found.start(), found[0]) for found in WORD.finditer(line)]
-        threads = [Thread(tag, state, {}, ()) for tag, state in self._starts]
+        threads = self._starting(line)
+        if not threads:
+            raise CommandError("unknown", 0)
         done: list[Thread[Tag]] = []
         for position, word in words:
             try:
@@ -155,6 +166,10 @@ class Machine(Generic[Tag]):
             raise CommandError("incomplete", len(line.rstrip()))
         best = min(done, key=lambda thread: thread.rank)
         return Match(best.tag, best.values, " ".join(best.text))
+
+
+def _may_begin(state: State, letter: str) -> bool:
+    return bool(state.values) or any(key[:1].lower() == letter for key, _, _ in state.words)
 
 
 def _step(threads: list[Thread[Tag]], word: str, rest: str, position: int, environment: Environment) -> list[Thread[Tag]]:
@@ -179,9 +194,11 @@ def _step(threads: list[Thread[Tag]], word: str, rest: str, position: int, envir
             text = (*thread.text, taken.text) if taken.text else thread.text
             after.extend(Thread(thread.tag, s, values, text, rank) for s in state.closure())
     if len(near) > 1 and all(thread.rank[-1] == 0 for thread in after):
-        raise CommandError("ambiguous", position, sorted(near))
+        raise CommandError("ambiguous", position)
     if not after:
         if all(not thread.state.words and not thread.state.values for thread in threads):
             raise CommandError("many", position)
-        raise CommandError("wrong" if tried else "unknown", position)
+        keys = {key.lower() for thread in threads for key, _, _ in thread.state.words}
+        matched = max((len(os.path.commonprefix([key, lower])) for key in keys), default=0)
+        raise CommandError("wrong" if tried else "unknown", position, 0 if tried else matched)
     return after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from lab.switch.pattern import CommandError, Match
 from lab.switch.switch import Switch
 from lab.switch.tree import Context, Key, RefusedError, Tree
 
+MEMBERSHIP = {"aggregate", "lacp", "passive", "fast"}  # what a port says of its aggregate
 FILTERS = ("include", "exclude", "begin", "section", "count")
 
 
@@ -130,11 +132,12 @@ class Session:
             match = self.switch.grammar.machines["privileged"].match(line, self.switch.environment)
         except CommandError as error:
             # The place is counted in the whole line, `do` and its blank included.
-            raise CommandError(error.kind, error.position + 3, error.choices) from error
+            raise CommandError(error.kind, error.position + 3, error.matched) from error
         return (yield from actions.perform(self, match.tag[1], match.values))
 
     def _error(self, error: CommandError, line: str, width: int) -> str:
-        return self.switch.grammar.error(error.kind, line, error.position, width)
+        position = error.position + (error.matched if self.data.get("caret_in_word") else 0)
+        return self.switch.grammar.error(error.kind, line, position, width)
 
     def _read(self, line: str) -> Match[Any]:
         machines = self.switch.grammar.machines
@@ -165,15 +168,15 @@ class Session:
         said: list[str] = []
         if verb == "set" and rule.opens:
             entered: list[tuple[Key, ...]] = []
-            self._edit(lambda tree: entered.extend(self._opened(tree, rule, match, said)), acts=True)
+            self._edit(lambda tree: entered.extend(self._opened(tree, rule, match, said)), rule)
             if rule.enter:
                 prompt = rule.prompt.format(**{**match.values, "short": self.switch.environment.short(str(match.values.get("name", "")))})
                 self.stack.append(Level(rule.opens, tuple(entered), prompt))
         else:
-            self._edit(lambda tree: self._change(tree, verb, rule, match, said), acts=bool(rule.acts or rule.off or rule.op or rule.opens))
+            self._edit(lambda tree: self._change(tree, verb, rule, match, said), rule)
         return "".join(text + "\n" for text in said if text)
 
-    def _edit(self, work: Any, acts: bool) -> None:
+    def _edit(self, work: Callable[[Tree], None], rule: Rule) -> None:
         """Change the candidate, or the running configuration and the switch behind it."""
         if self.candidate is not None:
             before = self.candidate.copy()
@@ -182,8 +185,11 @@ class Session:
             except RefusedError:
                 self.candidate.root = before.root
                 raise
-        else:
-            self.switch.edit(work)
+            return
+        makes = any(need.startswith("make_") for need in rule.needs)
+        alone = rule.view == "port" and not (makes or rule.opens or MEMBERSHIP & rule.acts.keys())
+        names = [context.name for context in self.contexts()] if alone else ()
+        self.switch.edit(work, self.switch.grammar.acts(rule), names)
 
     def _opened(self, tree: Tree, rule: Rule, match: Match[Any], said: list[str]) -> list[tuple[Key, ...]]:
         paths = []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from lab.switch import grammar as grammars
 from lab.switch.backend import Backend, BackendError, Setting, difference
-from lab.switch.derive import setting
+from lab.switch.derive import setting, some_ports
 from lab.switch.device import Control, Device
 from lab.switch.pattern import CommandError
 from lab.switch.tree import Context, RefusedError, Tree
@@ -164,20 +164,24 @@ class Switch:
             for name in self.environment.ports.get(rule.opens, ()):
                 tree.open(tree.root, rule, {"name": name})
 
-    def act(self) -> None:
-        """Make the switch behind do what the running configuration says; BackendError says why it cannot."""
-        want = setting(self.running, self.device)
+    def act(self, ports: Collection[str] = ()) -> None:
+        """Make the switch behind do what the running configuration says; BackendError says why it cannot.
+
+        With `ports`, nothing but these ports' own lines can have changed.
+        """
+        want = some_ports(self.running, self.applied, ports) if ports else setting(self.running, self.device)
         change = difference(self.applied, want)
         if not change.empty:
             self.backend.apply(change)
         self.applied = want
 
-    def edit(self, work: Callable[[Tree], None]) -> None:
-        """Change the running configuration, whole or not at all."""
+    def edit(self, work: Callable[[Tree], None], acts: bool = True, ports: Collection[str] = ()) -> None:
+        """Change the running configuration, whole or not at all; what does not act is stored only."""
         before = self.running.copy()
         try:
             work(self.running)
-            self.act()
+            if acts:
+                self.act(ports)
         except (BackendError, RefusedError) as error:
             self.running.root = before.root
             if isinstance(error, BackendError):

@@ -32,6 +32,7 @@ class Line:
     def __init__(self, switch: Switch, user: str = "netadmin") -> None:
         self.session = Session(switch, user)
         self.asked: list[str] = []
+        self.answers: list[str] = []
 
     def __call__(self, line: str, *answers: str) -> str:
         """Type a line, answer its questions in order, return what it says."""
