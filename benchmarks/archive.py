@@ -102,7 +102,7 @@ def nornirs(switches: list[dict[str, Any]], directory: Path) -> None:
 def served(count: int, directory: Path) -> tuple[subprocess.Popen[str], Path]:
     """Let so many switches of all makes listen; return the process and the file that describes them."""
     command = [sys.executable, "-m", "lab.switch.fleet", "--count", str(count), "--platform", "mixed", "--ports", "24", "--directory"]
-    fleet = subprocess.Popen([*command, str(directory)], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    fleet = subprocess.Popen([*command, str(directory)], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     lines = iter(fleet.stdout or ())
     head = json.loads(next(lines, "{}"))
     rows = [json.loads(next(lines)) | {"known_hosts": head["known_hosts"]} for _ in range(head.get("count", 0))]

@@ -63,10 +63,13 @@ def digest(how: Talk, text: str) -> str:
     return hashlib.sha256("\n".join(steady(how, text)).encode()).hexdigest()
 
 
-def judge(device: Device, text: str, again: str, last_lines: int | None = None, limits: Limits = Limits()) -> list[Finding]:
+def judge(
+    device: Device, text: str, again: str, last_lines: int | None = None, limits: Limits = Limits(), prompted: str = ""
+) -> list[Finding]:
     """Say what speaks against a fetched running configuration; nothing does if it is proven complete.
 
-    ``again``: the second read; ``last_lines``: how many steady lines the last good one had.
+    ``again``: the second read; ``last_lines``: how many steady lines the last good one had; ``prompted``: the name in the prompt, for
+    a platform that does not write its factory's name down.
     """
     how = talk(device.platform)
     name = device.name
@@ -108,11 +111,11 @@ def judge(device: Device, text: str, again: str, last_lines: int | None = None, 
             "overridable",
         )
     if not any(finding.code in ("archive-truncated", "archive-rejected") for finding in found):
-        found += _parses_back(device, text)
+        found += _parses_back(device, text, prompted)
     return found
 
 
-def _parses_back(device: Device, text: str) -> list[Finding]:
+def _parses_back(device: Device, text: str, prompted: str) -> list[Finding]:
     from recovery.network.parse import parse as parse_configuration
 
     try:
@@ -121,12 +124,13 @@ def _parses_back(device: Device, text: str) -> list[Finding]:
         remedy = "Keep it as a transcript and correct the parser of this platform."
         return [Finding("archive-not-parsed", "stop", f"{device.name}: the configuration does not parse back: {error}", remedy=remedy)]
     found: list[Finding] = []
-    if switch.hostname != device.expected:
+    name = switch.hostname or prompted
+    if name != device.expected:
         found.append(
             Finding(
                 "archive-not-its-own",
                 "stop",
-                f"{device.name}: the configuration is that of {switch.hostname or 'a switch without a name'}, not of {device.expected}.",
+                f"{device.name}: the configuration is that of {name or 'a switch without a name'}, not of {device.expected}.",
                 "A configuration kept under a wrong name replaces the wrong switch.",
                 "Correct network_hostname in the inventory if the name is right, or the address if it is not.",
             )
@@ -157,7 +161,8 @@ def fetch(
         startup = session.startup()
         answers = ask(session, tables or ()) if tables is None or tables else {}
         again = session.running()
-    findings = judge(device, running, again, last_lines, limits)
+        prompted = session.hostname
+    findings = judge(device, running, again, last_lines, limits, prompted)
     state = State()
     try:
         state = parse(device.platform, answers)
