@@ -71,7 +71,11 @@ class Operation:
         if self.kind not in CLASSES:
             return {} if self.old == self.new else {self.kind: (self.old, self.new)}
         old, new = (flat(part) if part is not None else {} for part in (self.old, self.new))
-        return {fact: (old.get(fact), new.get(fact)) for fact in (*old, *(name for name in new if name not in old)) if old.get(fact) != new.get(fact)}
+        return {
+            fact: (old.get(fact), new.get(fact))
+            for fact in (*old, *(name for name in new if name not in old))
+            if old.get(fact) != new.get(fact)
+        }
 
 
 def difference(have: Switch, want: Switch) -> list[Operation]:
@@ -99,6 +103,9 @@ def _of_kind(kind: str, have: Switch, want: Switch, speaks: bool) -> Iterator[Op
         before, after = old.get(key), new.get(key)
         if kind == "port" and after is None:
             continue
+        if kind == "vlan" and key == 1:
+            # It can be neither made nor removed.
+            before, after = before or Vlan(1), after or Vlan(1)
         protocol = ("", "")
         if kind == "port" and speaks:
             protocol = (_protocol(have, before.aggregate if before else None), _protocol(want, after.aggregate))
@@ -177,7 +184,11 @@ def operation_lines(grammar: Grammar, operation: Operation, entering: bool = Tru
     if kind == "route":
         return _route(grammar, old, new)
     if kind == "hostname":
-        return [Written("", grammar.rows["hostname"][0].lines[0].write(value=new))] if new else [Written("", f"{grammar.style.negation} {grammar.rows['hostname'][0].lines[0].fixed}")]
+        return (
+            [Written("", grammar.rows["hostname"][0].lines[0].write(value=new))]
+            if new
+            else [Written("", f"{grammar.style.negation} {grammar.rows['hostname'][0].lines[0].fixed}")]
+        )
     if new is None and kind in grammar.remove:
         return _removal(grammar, operation)
     default = grammar.default(kind)
@@ -205,7 +216,7 @@ def _opaque(grammar: Grammar, kind: str, key: Any, old: Facts, new: Facts) -> li
     before, after = old.get("opaque", ()), new.get("opaque", ())
     if before == after:
         return []
-    header = names.header(grammar, grammar.views[kind], key)
+    header = names.header(grammar, grammar.views[kind], new.get("port") or old.get("port") if kind == "management" else key)
     # From the first difference on they are said again, so that their order is the wanted one.
     same = next((n for n, pair in enumerate(zip(before, after, strict=False)) if pair[0] != pair[1]), min(len(before), len(after)))
     return [
@@ -221,7 +232,9 @@ def _block(grammar: Grammar, header: str, old: Block | None, new: Block | None) 
     if not before and not new.lines:
         return [Written("", header)]
     gone = [line for line in before if line not in new.lines and not line.startswith(" ")]
-    return [Written(header, grammar.undone(line)) for line in reversed(gone)] + [Written(header, line) for line in new.lines if line not in before]
+    return [Written(header, grammar.undone(line)) for line in reversed(gone)] + [
+        Written(header, line) for line in new.lines if line not in before
+    ]
 
 
 def _route(grammar: Grammar, old: Route | None, new: Route | None) -> list[Written]:

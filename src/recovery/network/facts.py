@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, get_type_hints
 
-from .model import Aggregate, Block, Management, Poe, Port, PortSecurity, PortStp, Route, Services, Storm, Stp, Svi, Switch, User, Vlan, Vrrp
+from .model import Aggregate, Management, Poe, Port, PortSecurity, PortStp, Services, Storm, Stp, Svi, Switch, User, Vlan, Vrrp
 
 Facts = dict[str, Any]
 Part = Vlan | Port | Aggregate | Svi | User | Stp | Services | Management
@@ -27,7 +28,6 @@ COLLECTIONS = {"vlan": "vlans", "aggregate": "aggregates", "port": "ports", "svi
 
 _NESTED = (PortSecurity, Storm, Poe, PortStp)
 _MAPPED: dict[str, type | None] = {"vrrp": Vrrp, "priorities": None}
-_ELEMENTS = {"routes": Route}
 
 
 def flat(part: Any) -> Facts:
@@ -42,7 +42,11 @@ def flat(part: Any) -> Facts:
             facts |= {f"{field.name}.{name}": inner for name, inner in flat(value).items()}
         elif field.name in _MAPPED:
             for key, inner in value.items():
-                facts |= {f"{field.name}.{key}.{n}": v for n, v in flat(inner).items()} if is_dataclass(inner) else {f"{field.name}.{key}": inner}
+                facts |= (
+                    {f"{field.name}.{key}.{n}": v for n, v in flat(inner).items()}
+                    if is_dataclass(inner)
+                    else {f"{field.name}.{key}": inner}
+                )
         else:
             facts[field.name] = value
     return facts
@@ -54,7 +58,7 @@ def built(kind: str, key: Any, facts: Mapping[str, Any]) -> Any:
 
 
 def _build(cls: type, facts: Mapping[str, Any], given: dict[str, Any]) -> Any:
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     for field in fields(cls):
         name = field.name
         below = {path[len(name) + 1 :]: value for path, value in facts.items() if path.startswith(f"{name}.")}
@@ -65,6 +69,11 @@ def _build(cls: type, facts: Mapping[str, Any], given: dict[str, Any]) -> Any:
         elif below:
             given[name] = _build(hints[name], below, {})
     return cls(**given)
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _mapping(cls: type | None, facts: Mapping[str, Any]) -> dict[int, Any]:
@@ -85,6 +94,3 @@ def parts(switch: Switch, kind: str) -> Mapping[Any, Any]:
     if kind == "route":
         return {route: route for route in switch.routes}
     return {"": getattr(switch, kind)}
-
-
-__all__ = ["CLASSES", "COLLECTIONS", "KEYS", "Block", "Facts", "Part", "built", "flat", "parts"]

@@ -1,11 +1,12 @@
 """A platform's grammar, read from ``platforms/<platform>/platform.yml``: one row for each fact, which reads and writes it.
 
-    views:      name -> {enter: line, kind: what it configures, block: kind of the lines in it that no row knows}
-    <kind>:     rows, in the order in which they are written; see ``Row``
-    defaults:   what a part of the switch is when its text says nothing; ``modes`` adds what a port's mode brings with it
-    blocks:     views and lines that are carried verbatim;  opaque: lines of a port likewise;  ignore: lines that say nothing
-    silent:     facts that go without saying on this platform
-    negate:     how a verbatim line is taken back, where putting the platform's ``no`` before it is not enough
+views:      name -> {enter: line, kind: what it configures, block: kind of the lines in it that no row knows}
+<kind>:     rows, in the order in which they are written; see ``Row``
+defaults:   what a part of the switch is when its text says nothing; ``modes`` adds what a port's mode brings with it
+blocks:     views and lines that are carried verbatim;  opaque: lines of a port likewise;  ignore: lines that say nothing
+usual:      what a fact that is None amounts to
+silent:     facts that go without saying on this platform
+negate:     how a verbatim line is taken back, where putting the platform's ``no`` before it is not enough
 """
 
 from __future__ import annotations
@@ -97,6 +98,7 @@ class Grammar:
     software: re.Pattern[str]
     banner: re.Pattern[str] | None
     silent: frozenset[str]
+    usual: Mapping[str, Any]
     data: Mapping[str, Any]
 
     def default(self, kind: str) -> Facts:
@@ -145,6 +147,7 @@ def load(platform: str) -> Grammar:
         negate=tuple((re.compile(pattern), text) for pattern, text in data.get("negate", {}).items()),
         software=re.compile(data["software"]),
         banner=re.compile(data["banner"]) if data.get("banner") else None,
+        usual=data.get("usual", {}),
         silent=frozenset(data.get("silent", ())),
         data=data,
     )
@@ -172,7 +175,7 @@ def _rows_over(base: list[dict[str, Any]], over: list[dict[str, Any]]) -> list[d
     for row in over:
         mine = [n for n, old in enumerate(rows) if old.get("field") == row.get("field")]
         same = [n for n in mine if len(mine) == 1 or set(rows[n].get("when", ())) & set(row.get("when", ()))]
-        if row.get("drop"):
+        if row.get("drop") is True:
             rows = [old for n, old in enumerate(rows) if n not in mine]
         elif same:
             rows[same[0]] = row
@@ -225,7 +228,10 @@ def _row(kind: str, row: Mapping[str, Any], home: str, style: Style) -> Row:
         choices={value: line(text) for value, text in row.get("choice", {}).items()},
         leave={value: line(text) for value, text in row.get("leave", {}).items()},
         sets={verb: line(row[verb]) for verb in ("set", "add", "drop", "all", "none", "except") if verb in row},
-        start={mode: ALL_VLANS if vlans == "all" else read_vlans(vlans) if vlans else frozenset() for mode, vlans in row.get("start", {}).items()},
+        start={
+            mode: ALL_VLANS if vlans == "all" else read_vlans(vlans) if vlans else frozenset()
+            for mode, vlans in row.get("start", {}).items()
+        },
         maps=row.get("maps", {}),
         read=tuple((line(text), value) for text, value in row.get("read", {}).items()),
         implies=row.get("implies", {}),

@@ -19,7 +19,7 @@ Protocol = Literal["static", "lacp", "lacp_passive"]
 
 @dataclass(frozen=True)
 class Vlan:
-    """A VLAN. An empty name is the platform's own default name."""
+    """A VLAN. An empty name is the platform's own default name. VLAN 1 is always there."""
 
     id: int
     name: str = ""
@@ -214,7 +214,7 @@ class TrapHost:
 
     address: str
     secret: Secret
-    version: str = "v2c"
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,10 +247,12 @@ class Management:
     """
 
     port: str = ""
+    description: str = ""
     address: str = ""
     gateway: str = ""
     vrf: str = ""
     enabled: bool = True
+    opaque: tuple[str, ...] = ()
     vlan: int | None = field(default=None, compare=False)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .change import Operation, operation_lines
 from .facts import CLASSES, COLLECTIONS, Facts, built, flat, parts
 from .grammar import Grammar, load
-from .model import Switch
+from .model import ALL_VLANS, Switch
 from .writing import inexpressible, sayable_elements
 
 
@@ -45,7 +46,13 @@ def expressible(switch: Switch) -> tuple[Switch, list[Unsaid]]:
         else:
             switch = replace(switch, **{kind: changed[""]})
     switch, more = _routes(grammar, switch)
-    return _protocols(grammar, switch), [*unsaid, *more]
+    switch, absent = _absent(grammar, switch)
+    if not any(view.kind == "user" for view in grammar.views.values()):
+        # Without a view of its own, an account of which nothing can be said leaves no trace in the text.
+        silent = [name for name, user in switch.users.items() if not operation_lines(grammar, Operation("user", name, None, user))]
+        absent += [Unsaid("user", name, "name", name) for name in silent]
+        switch = replace(switch, users={name: user for name, user in switch.users.items() if name not in silent})
+    return _protocols(grammar, switch), [*unsaid, *more, *absent]
 
 
 def _counting(grammar: Grammar, kind: str, facts: Facts) -> Facts:
@@ -60,6 +67,11 @@ def _counting(grammar: Grammar, kind: str, facts: Facts) -> Facts:
             if "*" in rows[0].field:
                 continue
             value = default[path]
+        if value is not None and grammar.usual.get(path) == value:
+            value = None
+        if value == ALL_VLANS and any(row.shape == "vlans" and row.applies(mode) and "set" in row.sets for row in rows):
+            # To allow every VLAN is to say nothing.
+            value = next(grammar.start(row, mode) for row in rows if row.applies(mode))
         counted[path] = value
     return counted
 
@@ -88,6 +100,17 @@ def _routes(grammar: Grammar, switch: Switch) -> tuple[Switch, list[Unsaid]]:
     return replace(switch, routes=kept), [Unsaid("route", route.prefix, "route", route) for route in sorted(switch.routes - kept, key=repr)]
 
 
+def _absent(grammar: Grammar, switch: Switch) -> tuple[Switch, list[Unsaid]]:
+    """What is said in a VLAN's own view can be said only of a VLAN that exists: entering the view would create it."""
+    unsaid = []
+    services = switch.services
+    for row in grammar.rows["services"]:
+        if row.view == "vlan" and (gone := getattr(services, row.field) - set(switch.vlans)):
+            unsaid.append(Unsaid("services", "", row.field, gone))
+            services = replace(services, **{row.field: getattr(services, row.field) - gone})
+    return replace(switch, services=services), unsaid
+
+
 def _protocols(grammar: Grammar, switch: Switch) -> Switch:
     """Where the protocol is said at the members, an aggregate without members is spoken as its platform does by default."""
     if any(row.covers("protocol") for row in grammar.rows["aggregate"]):
@@ -95,5 +118,7 @@ def _protocols(grammar: Grammar, switch: Switch) -> Switch:
     default = grammar.default("aggregate")["protocol"]
     return replace(
         switch,
-        aggregates={n: aggregate if switch.members(n) else replace(aggregate, protocol=default) for n, aggregate in switch.aggregates.items()},
+        aggregates={
+            n: aggregate if switch.members(n) else replace(aggregate, protocol=default) for n, aggregate in switch.aggregates.items()
+        },
     )

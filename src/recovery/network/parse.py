@@ -11,7 +11,7 @@ from typing import Any
 from . import names
 from .facts import CLASSES, COLLECTIONS, Facts, built
 from .grammar import Grammar, Row, View, load
-from .model import ALL_VLANS, Block, Community, Route, Switch, TrapHost, Unknown
+from .model import ALL_VLANS, Block, Community, Route, Switch, TrapHost, Unknown, Vlan
 from .wording import Line
 
 _ELEMENTS: dict[str, type] = {"snmp_communities": Community, "snmp_traps": TrapHost}
@@ -194,7 +194,9 @@ class _Reading:
         elif self.view.block:
             self.blocks.setdefault(self.header, []).append(raw.text)
             self.kinds[self.header] = self.view.block
-        elif self.view.kind in ("port", "aggregate", "svi") and any(pattern.match(raw.text) for pattern, _ in self.grammar.opaque):
+        elif self.view.kind in ("port", "aggregate", "svi", "management") and any(
+            pattern.match(raw.text) for pattern, _ in self.grammar.opaque
+        ):
             part = self._part(self.view.kind, self.keys[0])
             part.facts["opaque"] = (*part.facts["opaque"], raw.text)
         else:
@@ -256,7 +258,11 @@ class _Reading:
             part.facts[row.field] = part.facts[row.field] | added
         elif row.shape == "vlans":
             start = self.grammar.start(row, next(iter(row.start), "")) if row.field not in part.said else part.facts[row.field]
-            change = {"add": start | (value or frozenset()), "drop": start - (value or frozenset()), "except": ALL_VLANS - (value or frozenset())}
+            change = {
+                "add": start | (value or frozenset()),
+                "drop": start - (value or frozenset()),
+                "except": ALL_VLANS - (value or frozenset()),
+            }
             part.facts[row.field] = change.get(reader.action, value)
         else:
             part.facts[row.field] = value
@@ -292,11 +298,16 @@ class _Reading:
                 found[kind][key] = built(kind, key, part.facts)
             else:
                 single[kind] = built(kind, key, part.facts)
+        found["vlan"].setdefault(1, Vlan(1))
         blocks = {header: Block(self.kinds[header], header, tuple(lines)) for header, lines in self.blocks.items()}
         switch = Switch(
             platform=self.grammar.platform,
             hostname=self.hostname,
-            **{COLLECTIONS[kind]: dict(sorted(items.items())) if kind != "port" else items for kind, items in found.items() if kind != "block"},
+            **{
+                COLLECTIONS[kind]: dict(sorted(items.items())) if kind != "port" else items
+                for kind, items in found.items()
+                if kind != "block"
+            },
             routes=frozenset(self.routes),
             blocks=blocks,
             **single,

@@ -49,7 +49,8 @@ class _Sections:
 
     def views(self, kind: str) -> str:
         """Every part of a kind that has a view of its own."""
-        return "".join(self._section(self._part(kind, key, part)) for key, part in parts(self.switch, kind).items())
+        found = parts(self.switch, kind).items()
+        return "".join(self._section(self._part(kind, key, part)) for key, part in found if part != Vlan(1))
 
     def outside(self, kind: str, *facts: str) -> str:
         """What is said of a kind outside of all views, or in views of others; only the named facts, if some are named."""
@@ -62,7 +63,8 @@ class _Sections:
         create = self.grammar.create
         if create is None or not self.switch.vlans:
             return ""
-        return self._section([Written("", create.text.replace("<vlans>", part)) for part in self.grammar.style.vlan_lists(self.switch.vlans)])
+        lists = self.grammar.style.vlan_lists(set(self.switch.vlans) - {1})
+        return self._section([Written("", create.text.replace("<vlans>", part)) for part in lists])
 
     def named(self) -> str:
         """The views of the VLANs of which there is more to say than that they exist."""

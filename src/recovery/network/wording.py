@@ -50,7 +50,7 @@ def read_vlans(text: str) -> frozenset[int]:
     for part in re.sub(r"\s*(?:\bto\b|-)\s*", "-", text).replace(",", " ").split():
         first, _, last = part.partition("-")
         low, high = int(first), int(last or first)
-        if not 1 <= low <= high <= 4095:
+        if not 0 <= low <= high <= 4095:
             raise ValueError(f"{part!r} in {text!r} is no VLAN nor a range of them")
         vlans.update(range(low, high + 1))
     return frozenset(vlans)
@@ -144,7 +144,10 @@ class Line:
     @property
     def blanks(self) -> dict[str, str]:
         """Return the name and type of each blank."""
-        return {name if kind or name not in PATTERNS else "value": kind or (name if name in PATTERNS else "word") for name, kind in BLANK.findall(self.text)}
+        return {
+            name if kind or name not in PATTERNS else "value": kind or (name if name in PATTERNS else "word")
+            for name, kind in BLANK.findall(self.text)
+        }
 
     @property
     def fixed(self) -> str:

@@ -22,7 +22,9 @@ class NotExpressible(ValueError):  # noqa: N818 - said of a configuration, not o
 
     def __init__(self, platform: str, kind: str, key: Any, fact: str, value: Any) -> None:
         """Say what cannot be said where."""
-        super().__init__(f"{platform} has no words for {fact} = {value!r} of {kind} {key}: carry() lists it as not carried instead of rendering it.")
+        super().__init__(
+            f"{platform} has no words for {fact} = {value!r} of {kind} {key}: carry() lists it as not carried instead of rendering it."
+        )
         self.fact, self.value = fact, value
 
 
@@ -53,7 +55,13 @@ def inexpressible(grammar: Grammar, kind: str, old: Facts, new: Facts) -> Iterat
     default, mode = grammar.default(kind), new.get("mode", "")
     for path, value in new.items():
         usual = _usual(path, default)
-        if value == usual or old.get(path, usual) == value or path in ("opaque", PROTOCOL) or path in grammar.silent or f"{kind}.{path}" in grammar.silent:
+        if (
+            value == usual
+            or old.get(path, usual) == value
+            or path in ("opaque", PROTOCOL)
+            or path in grammar.silent
+            or f"{kind}.{path}" in grammar.silent
+        ):
             continue
         if (kind, path) in (("management", "port"), ("aggregate", "protocol")) and _elsewhere(grammar, path, value):
             continue
@@ -107,7 +115,10 @@ def _choose(row: Row, values: dict[str, Any]) -> Line | None:
         blanks = line.blanks
         if not blanks or (set(blanks) <= set(values) and said <= set(blanks) and all(values[name] not in (None, "") for name in blanks)):
             secrets = [(kind, values[name]) for name, kind in blanks.items() if isinstance(values[name], Secret)]
-            if all((kind == "plain") == (not secret.type) and (kind == "plain" or secret.type in line.style.secrets) for kind, secret in secrets):
+            if all(
+                (kind == "plain") == (not secret.type) and (kind == "plain" or secret.type in line.style.secrets)
+                for kind, secret in secrets
+            ):
                 return line
     return None
 
@@ -154,7 +165,8 @@ class _Writer:
             if row.shape == "each":
                 found += self._elements(row, new - old, True)
             elif row.shape == "flag":
-                found.append(self._at(row, (row.lines[0] if new or not row.off else row.off).write()))
+                is_so = self.grammar.usual.get(path) if new is None else new
+                found.append(self._at(row, (row.lines[0] if is_so or not row.off else row.off).write()))
             elif row.shape == "choice" and new != usual:
                 found += [self._at(row, row.leave[old].write())] if old in row.leave else []
                 found.append(self._at(row, row.choices[new].write()))
@@ -174,9 +186,13 @@ class _Writer:
     def _sides(self, row: Row, path: str) -> tuple[Any, Any, Any]:
         """Return what a fact usually is, what it was and what it shall be, as far as it counts."""
         usual = _usual(path, self.default)
-        old, new = (facts.get(path, usual) if row.applies(mode) else usual for facts, mode in zip((self.old, self.new), self.modes, strict=True))
+        old, new = (
+            facts.get(path, usual) if row.applies(mode) else usual for facts, mode in zip((self.old, self.new), self.modes, strict=True)
+        )
         if path == "aggregate" and "protocol" in row.lines[0].blanks:
-            old, new = ((value, facts.get(PROTOCOL, "")) if value is not None else None for value, facts in ((old, self.old), (new, self.new)))
+            old, new = (
+                (value, facts.get(PROTOCOL, "")) if value is not None else None for value, facts in ((old, self.old), (new, self.new))
+            )
         return usual, old, new
 
     def _at(self, row: Row, line: str, element: Any = None) -> Written:
@@ -201,7 +217,9 @@ class _Writer:
     def _elements(self, row: Row, elements: Iterable[Any], adding: bool) -> list[Written]:
         if any(kind == "vlans" for kind in row.lines[0].blanks.values()):
             line = row.lines[0] if adding else row.undo
-            return [self._at(row, (line or row.lines[0]).text.replace("<vlans>", vlans)) for vlans in self.grammar.style.vlan_lists(elements)]
+            return [
+                self._at(row, (line or row.lines[0]).text.replace("<vlans>", vlans)) for vlans in self.grammar.style.vlan_lists(elements)
+            ]
         found = []
         for element in sorted(elements, key=lambda value: (isinstance(value, str), value if isinstance(value, int) else repr(value))):
             values = _values(element)
@@ -211,7 +229,11 @@ class _Writer:
             values |= {blank: words.get(values[blank], values[blank]) for blank, words in row.maps.items()}
             text = line.write(**values)
             if not adding:
-                text = row.undo.write(**values) if row.undo and row.undo.text != f"{self.grammar.style.negation} {row.lines[-1].text}" else f"{self.grammar.style.negation} {text}"
+                text = (
+                    row.undo.write(**values)
+                    if row.undo and row.undo.text != f"{self.grammar.style.negation} {row.lines[-1].text}"
+                    else f"{self.grammar.style.negation} {text}"
+                )
             found.append(self._at(row, text, element))
         return found
 
@@ -225,7 +247,7 @@ class _Writer:
             if row.undo:
                 return ([self._at(row, row.undo.write())] if old != old_start else []), []
             return [*self._lists(row, "drop", old - old_start), *self._lists(row, "add", old_start - old)], []
-        if not is_now or (was and old == new):
+        if not is_now or (was and old == new and (old or old_start == new_start)):
             return [], []
         if "set" not in row.sets:
             old = old if was else new_start
