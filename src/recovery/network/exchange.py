@@ -46,6 +46,22 @@ def swapped(text: str, pairs: Mapping[str, str]) -> str:
     return pattern.sub(lambda found: both[found.group(0)], text)
 
 
+def keyed(text: str, keys: Mapping[str, str]) -> str:
+    """Return an inventory in which each host names the box whose host key it shows: beside its addresses, or not at all if it is its own."""
+    lines, host, made = text.splitlines(keepends=True), "", []
+    for line in lines:
+        opened = re.match(r"^\s+([\w.-]+):\s*(#.*)?$", line)
+        if opened:
+            host = opened[1]
+        if host in keys and re.match(r"^\s+network_key_name:", line):
+            continue
+        made.append(line)
+        told = re.match(r"^(\s+)network_addresses:", line)
+        if told and host in keys and keys[host] != host:
+            made.append(f"{told[1]}network_key_name: {keys[host]}\n")
+    return "".join(made)
+
+
 def _git(directory: Path, *words: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(
         ["git", "-C", str(directory), *words], input=stdin, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False
@@ -60,13 +76,13 @@ def changes(inventory: Path, failed: Device, spare: Device, record: Record) -> d
     pairs = {failed.addresses.get("oob", ""): spare.addresses.get("oob", "")}
     boxes = record.decision
     pairs[str(boxes["failed"].get("serial") or "")] = str(boxes["spare"].get("serial") or "")
-    pairs[f"network_key_name: {failed.key_name or failed.name}"] = f"network_key_name: {spare.key_name or spare.name}"
+    keys = {failed.name: spare.key_name or spare.name, spare.name: failed.key_name or failed.name}
     found: dict[Path, str] = {}
     files = [inventory / "hosts.yml", *sorted((inventory / "host_vars").rglob("*.yml"))]
     for path in files:
         if path.is_file():
             text = path.read_text(encoding="utf-8")
-            new = swapped(text, pairs)
+            new = keyed(swapped(text, pairs), keys)
             if new != text:
                 found[path] = new
     return found

@@ -13,7 +13,7 @@ from recovery.network import failover_driver as driver
 from recovery.network.answers import NotSupportedError, RejectedError, SwitchError
 from recovery.network.archive import Archive, ArchiveError, Entry
 from recovery.network.cable_sheet import order
-from recovery.network.carry import carry
+from recovery.network.carry import carry, with_entrances
 from recovery.network.compare import View
 from recovery.network.device import Device
 from recovery.network.failover_checks import judge_archive, judge_pairs, judge_ports, judge_spare, judge_unknown
@@ -30,7 +30,7 @@ from recovery.network.views import floors, full_ports, view
 
 @dataclass(frozen=True)
 class Asked:
-    """What the operator and the inventory ask for. ``spares``: those on the shelf; ``boxes``: name -> serial, changed_at; ``times`` and
+    """What the operator and the inventory ask for. ``spares``: those on the shelf; ``boxes``: name -> serial, stands_in_for, changed_at; ``times`` and
     ``limits`` in seconds; ``people`` who handle cables; ``compatible``: model -> models that may stand in for it."""
 
     failed: str
@@ -67,16 +67,17 @@ class Spare:
 
 
 def choose(asked: Asked, devices: Mapping[str, Device]) -> str:
-    """Return the spare: the one that was named, else one of the same model, else a compatible one, else any. Empty: there is none."""
+    """Return the spare: the one that was named, else one that stands in for it, of the same model, compatible, or any. Empty: none."""
     if asked.spare:
         return asked.spare
     model = devices[asked.failed].model
     known = [name for name in asked.spares if name in devices and name != asked.failed]
+    meant = [name for name in known if asked.failed in (asked.boxes.get(name) or {}).get("stands_in_for", ())]
     for good in ([model], list(asked.compatible.get(model, ()))):
-        for name in known:
+        for name in (*meant, *known):
             if devices[name].model in good:
                 return name
-    return next(iter(known), "")
+    return next(iter((*meant, *known)), "")
 
 
 def weigh(
@@ -166,11 +167,9 @@ def _plan(
 
 
 def target(carried: Switch, spare: Switch) -> Switch:
-    """Return what the spare shall be: everything that was carried, but its own management port, by which it is being configured."""
-    management = replace(spare.management, vlan=carried.management.vlan)
-    own_routes = frozenset(route for route in spare.routes if route.vrf and route.vrf == spare.management.vrf)
-    ports = {name: port for name, port in carried.ports.items() if name in spare.ports}
-    return replace(carried, management=management, ports=ports, routes=carried.routes | own_routes)
+    """Return what the spare shall be: everything that was carried, with its own doors, by which it is being configured."""
+    whole = with_entrances(carried, spare)
+    return replace(whole, ports={name: port for name, port in whole.ports.items() if name in spare.ports})
 
 
 def _archived(asked: Asked, failed: Device, entry: Entry | None, archive: Archive) -> dict[str, Any] | None:
