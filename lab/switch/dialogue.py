@@ -32,9 +32,9 @@ def hold(session: Session, name: str) -> Answering:
         if "ask" in step:
             answer = yield from _asked(step, said)
             said = ""
-            if not re.fullmatch(step.get("yes", "y|yes"), answer.strip(), re.IGNORECASE):
-                if "no" in step:
-                    return str(step["no"])
+            if not re.fullmatch(step.get("agree", "y|yes"), answer.strip(), re.IGNORECASE):
+                if "stop" in step:
+                    return str(step["stop"])
                 continue
             if "do_yes" in step:
                 DEEDS[step["do_yes"]](session)

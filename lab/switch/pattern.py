@@ -6,7 +6,6 @@ left out, `<name:type>` a value. Types stand in `lab.switch.values`.
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -168,6 +167,11 @@ class Machine(Generic[Tag]):
         return Match(best.tag, best.values, " ".join(best.text))
 
 
+def _alike(one: str, other: str) -> int:
+    """Return with how many letters both begin."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 def _may_begin(state: State, letter: str) -> bool:
     return bool(state.values) or any(key[:1].lower() == letter for key, _, _ in state.words)
 
@@ -199,6 +203,6 @@ def _step(threads: list[Thread[Tag]], word: str, rest: str, position: int, envir
         if all(not thread.state.words and not thread.state.values for thread in threads):
             raise CommandError("many", position)
         keys = {key.lower() for thread in threads for key, _, _ in thread.state.words}
-        matched = max((len(os.path.commonprefix([key, lower])) for key in keys), default=0)
+        matched = max((_alike(key, lower) for key in keys), default=0)
         raise CommandError("wrong" if tried else "unknown", position, 0 if tried else matched)
     return after

@@ -23,7 +23,7 @@ from lab.switch.memory import Memory
 from lab.switch.session import Session
 from lab.switch.switch import Switch
 
-__all__ = ["Line", "Switches", "describe", "line", "switches"]
+__all__ = ["PORT", "TOP", "Line", "Switches", "box", "configuring", "describe", "line", "switches", "text"]
 
 
 class Line:
@@ -61,6 +61,36 @@ def line(device: Device, privileged: bool = True) -> Line:
     if privileged and "privileged" in session.session.data["exec_views"]:
         session("enable", device.enable_secret)
     return session
+
+
+# The first port, and the word that leads into the configuration, for who has another than Cisco.
+PORT = {
+    "huawei": "GigabitEthernet0/0/1",
+    "huawei_vrpv8": "10GE1/0/1",
+    "hp_comware": "GigabitEthernet1/0/1",
+    "ruijie_os": "GigabitEthernet 0/1",
+    "cisco_ios": "GigabitEthernet1/0/1",
+}
+TOP = {"huawei": "system-view", "huawei_vrpv8": "system-view", "hp_comware": "system-view"}
+
+
+def box(platform: str) -> Line:
+    """Return a session at a small switch: three access ports and an uplink."""
+    return line(describe("box", platform, access=3, uplinks=1))
+
+
+def configuring(platform: str, view: str = "") -> Line:
+    """Return a session that is configuring, in a view if one is named."""
+    typed = box(platform)
+    typed(TOP.get(platform, "configure terminal"))
+    if view:
+        assert typed(view) == ""
+    return typed
+
+
+def text(typed: Line) -> str:
+    """Return the configuration that a session edits, as the platform shows it."""
+    return typed.session.switch.text(typed.session.tree)
 
 
 class Switches(dict[str, Served]):

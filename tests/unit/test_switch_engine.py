@@ -5,33 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.switch.device import PLATFORMS
-from support.switches import Line, describe, line
-
-PORT = {
-    "huawei": "GigabitEthernet0/0/1",
-    "huawei_vrpv8": "10GE1/0/1",
-    "hp_comware": "GigabitEthernet1/0/1",
-    "ruijie_os": "GigabitEthernet 0/1",
-    "cisco_ios": "GigabitEthernet1/0/1",
-}
-TOP = {"huawei": "system-view", "huawei_vrpv8": "system-view", "hp_comware": "system-view"}
-
-
-def box(platform: str) -> Line:
-    return line(describe("box", platform, access=3, uplinks=1))
-
-
-def configuring(platform: str, view: str = "") -> Line:
-    typed = box(platform)
-    typed(TOP.get(platform, "configure terminal"))
-    if view:
-        assert typed(view) == ""
-    return typed
-
-
-def text(typed: Line) -> str:
-    return typed.session.switch.text(typed.session.tree)
-
+from support.switches import PORT, configuring, text
 
 REFUSED = [
     ("huawei", "", "vlan 4095", "Error: Wrong parameter found at '^' position.", 5),
