@@ -82,9 +82,12 @@ after:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import fingerprint, options
+from ansible.module_utils.recovery.database.mariadb import engine
+from ansible.module_utils.recovery.database.mariadb import rehearsal as mariadb
 from ansible.module_utils.recovery.database.shell import CommandError, Procedure
 from ansible.module_utils.recovery.findings import refusal_text
 
@@ -110,7 +113,9 @@ def main() -> None:
         module.fail_json(msg=f"There is no repository at {given['path']} on this host. Name the right path in database_repositories.")
     try:
         with procedure.step(f"Look at the {given['subject']}, {'before' if given['verb'] == 'take' else 'after'} the drill"):
-            now = fingerprint.scan(Path(given["path"])) if repository else fingerprint.server(options.cluster(given["cluster"]))
+            cluster = None if repository else options.cluster(given["cluster"])
+            of_engine = mariadb.production if engine.is_mariadb(given["cluster"]) else fingerprint.server
+            now: Any = of_engine(cluster) if cluster else fingerprint.scan(Path(given["path"]))
     except CommandError as error:
         module.fail_json(msg=f"Production does not answer, so nothing can be said of it: {error.output[-300:]}", **procedure.as_dict())
         return

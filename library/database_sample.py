@@ -13,6 +13,11 @@ description:
   - A record passes if every row of it can be read in full and everything that one of its rows points to is there. Only reads.
   - Clause RCV-5 of the plan.
 options:
+  engine:
+    description: What runs the database.
+    type: str
+    choices: [postgresql, mariadb]
+    default: postgresql
   database:
     description: The database.
     type: str
@@ -75,10 +80,11 @@ findings:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.recovery.database.mariadb import rehearsal as mariadb
+from ansible.module_utils.recovery.database.shell import Procedure
 
 try:
     from ansible.module_utils.recovery.database.sample import follow
-    from ansible.module_utils.recovery.database.shell import Procedure
     from ansible.module_utils.recovery.database.verify_session import Address
 
     MISSING = ""
@@ -90,6 +96,7 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
+            "engine": {"type": "str", "choices": ["postgresql", "mariadb"], "default": "postgresql"},
             "database": {"type": "str", "required": True},
             "socket": {"type": "path", "required": True},
             "port": {"type": "int", "default": 5432},
@@ -99,13 +106,17 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if MISSING:
+    given = module.params
+    if MISSING and given["engine"] != "mariadb":
         reason = f"The host lacks what the proof needs ({MISSING}). Install the Debian package python3-psycopg2."
         module.exit_json(changed=False, verdict="COULD-NOT-VERIFY", reason=reason, findings=[], measured={})
-    given = module.params
     procedure = Procedure()
-    address = Address(given["database"], given["port"], given["socket"])
-    result = {"changed": False, **follow(address, given["subject"], given["seed"], given["count"], procedure), "steps": procedure.steps}
+    drawn = (given["subject"], given["seed"], given["count"], procedure)
+    if given["engine"] == "mariadb":
+        followed = mariadb.follow(given["socket"], given["database"], *drawn)
+    else:
+        followed = follow(Address(given["database"], given["port"], given["socket"]), *drawn)
+    result = {"changed": False, **followed, "steps": procedure.steps}
     if result["verdict"] == "FAIL":
         module.fail_json(msg=result["reason"], **result)
     module.exit_json(msg=result["reason"], **result)

@@ -152,6 +152,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.recovery.database import options, scratch, scratch_check
 from ansible.module_utils.recovery.database.errors import RestoreError
+from ansible.module_utils.recovery.database.mariadb import engine
+from ansible.module_utils.recovery.database.mariadb import scratch as mariadb
 from ansible.module_utils.recovery.database.shell import CommandError, Procedure, now
 from ansible.module_utils.recovery.database.target import parse
 from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, refusal_text, settle
@@ -159,6 +161,8 @@ from ansible.module_utils.recovery.findings import OVERRIDE_ARGUMENTS, Finding, 
 
 def opened(given: dict[str, Any], cluster: scratch.ScratchCluster, names: list[str] | None) -> dict[str, Any]:
     """Return the repositories as this host can read them."""
+    if engine.is_mariadb(given["cluster"]):
+        return mariadb.repositories(given, names)
     seen = options.seen_from_elsewhere(given["repositories"], given["cluster"], given["production_host"])
     return options.repositories(seen, given["ciphers"], given["cluster"]["stanza"], cluster, names)
 
@@ -188,7 +192,8 @@ def check(module: AnsibleModule, given: dict[str, Any], cluster: scratch.Scratch
             remedy="Describe it in database_repositories, or take another source.",
         )
         module.fail_json(msg=refusal_text([missing]), refused=True, findings=[missing.as_dict()])
-    plan = scratch_check.plan(cluster, repositories, request)
+    of_engine = mariadb.REHEARSAL if engine.is_mariadb(given["cluster"]) else scratch_check.POSTGRESQL
+    plan = scratch_check.plan(cluster, repositories, request, of_engine)
     blocking, overridden = settle(plan.findings, given["override"], given["override_by"])
     target = plan.target
     result = {
@@ -219,7 +224,9 @@ def bring_up(module: AnsibleModule, given: dict[str, Any], cluster: scratch.Scra
     cleared = Procedure()
     if earlier and (given["fresh"] or earlier.get("request") != request):
         scratch.remove(cluster, cleared)
-    made = scratch.Scratch(cluster, decision, request, given["run_id"], production)
+    other_engine = engine.is_mariadb(given["cluster"])
+    of_engine: Any = mariadb.MariadbScratch if other_engine else scratch.Scratch
+    made = of_engine(cluster, decision, request, given["run_id"], production)
     made.procedure.steps, made.procedure.commands = cleared.steps, cleared.commands
     before = {"phase": made.state.get("phase", "")}
     running = before["phase"] == "replayed" and scratch.service_active(cluster.service)
@@ -227,8 +234,8 @@ def bring_up(module: AnsibleModule, given: dict[str, Any], cluster: scratch.Scra
         repositories = opened(given, cluster, [decision["source"]])
         staged = made.bring_up(
             [repositories[decision["source"]]],
-            options.tails(given["repositories"]),
-            parse(decision["target"]),
+            {} if other_engine else options.tails(given["repositories"]),
+            (mariadb.parse if other_engine else parse)(decision["target"]),
             given["jobs"] or os.cpu_count() or 1,
         )
     except (RestoreError, CommandError) as error:
@@ -257,7 +264,9 @@ def bring_up(module: AnsibleModule, given: dict[str, Any], cluster: scratch.Scra
         "system_identifier": staged.system_identifier,
         "timeline": staged.timeline,
         "unit": cluster.service,
-        "look": f"sudo -u postgres psql -h {staged.socket} -p {staged.port} -d {given['cluster']['name']}",
+        "look": mariadb.look(staged.socket, given["cluster"]["name"])
+        if other_engine
+        else f"sudo -u postgres psql -h {staged.socket} -p {staged.port} -d {given['cluster']['name']}",
     }
     scratch.remember(cluster, ready | {"run": given["run_id"]})
     told = (

@@ -21,6 +21,9 @@ from .shell import psql
 
 DIRECTORY = "/run/recovery/fingerprints"
 SHOWN = 5
+# Where production's log arrives in a repository, and how the description of a backup there is called.
+LOG = ("archive/", "binlog/")
+DESCRIPTIONS = ("/backup.manifest", "/backup.json", ".tar.enc")
 Listing = dict[str, list[int]]
 
 # What a drill could disturb, in the server's own words: identity, uptime, settings, doors, roles, schema.
@@ -85,7 +88,7 @@ def compare_repository(before: Listing, after: Listing, where: str) -> tuple[lis
     added = sorted(set(after) - set(before))
     removed = sorted(set(before) - set(after))
     changed = sorted(name for name in set(before) & set(after) if before[name] != after[name])
-    log = [name for name in added if name.startswith("archive/")]
+    log = [name for name in added if name.startswith(LOG)]
     others = [name for name in added if name not in log]
     same = {name: entry for name, entry in after.items() if name in before}
     figures = {
@@ -102,7 +105,7 @@ def compare_repository(before: Listing, after: Listing, where: str) -> tuple[lis
         for word, names in (("changed", changed), ("gone", removed), ("new", others))
         if names
     )
-    backed_up = any(name.startswith("backup/") and name.endswith("/backup.manifest") for name in others)
+    backed_up = any(name.startswith("backup/") and name.endswith(DESCRIPTIONS) for name in others)
     if backed_up:
         why = "A backup was taken while the drill ran, so what else changed cannot be told from it."
         return [Finding("repository-busy", "overridable", f"{where}: {shown}.", why, "Repeat the drill when no backup is due.")], figures

@@ -66,8 +66,7 @@ class Restore:
     def __init__(self, cluster: Cluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, runtime: str) -> None:
         """``request`` is what was asked (source, target); ``runtime`` is a directory in memory for sockets, configuration, tails."""
         self.cluster = cluster
-        self.decision = dict(decision)
-        self.request = dict(request)
+        self.decision, self.request = dict(decision), dict(request)
         self.run_id = run_id
         self.runtime = Path(runtime)
         self.procedure = Procedure()

@@ -78,8 +78,8 @@ def scratch_cluster(name: str, root: str, version: str, port: int) -> ScratchClu
     return ScratchCluster(unit, version, f"{home}/data", f"/run/recovery/{unit}", f"{unit}.service", port)
 
 
-class Scratch(Restore):
-    """One scratch instance: restored, replayed and asked inside its fence."""
+class Fenced(Restore):
+    """One scratch instance of any engine: restored, replayed and asked inside its fence."""
 
     def __init__(
         self, cluster: ScratchCluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, production: Mapping[str, Any]
@@ -88,14 +88,9 @@ class Scratch(Restore):
         super().__init__(cluster, decision, request, run_id, cluster.config_directory)
         self.scratch = cluster
         self.production = dict(production)
-        self.fetch = "wal-local"
-        self.restore_options = [f"--tablespace-map-all={cluster.home}/tablespaces"]
-        self.jobs = os.cpu_count() or 1
-        self._archive: Repository | None = None
 
-    def bring_up(self, repositories: Sequence[Repository], tails: Mapping[str, str], target: Target, jobs: int) -> Staged:
+    def bring_up(self, repositories: Sequence[Any], tails: Mapping[str, str], target: Target, jobs: int) -> Staged:
         """Restore, replay and start the instance, and see that it cannot get out. Raises RestoreError; nothing is left then."""
-        self.jobs = jobs
         staged = self.stage(repositories, tails, target, jobs)
         try:
             self.prove_fence()
@@ -106,15 +101,53 @@ class Scratch(Restore):
 
     def fence(self) -> None:
         """What an interrupted run left half started is stopped; a replayed instance is left running."""
-        if self.state.get("phase") == "replayed":
-            if not service_active(self.cluster.service):
-                (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)  # of before a power cut; the number may be somebody else's
-            return
-        stop(self.scratch, self.procedure)
-        (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
+        if self.state.get("phase") != "replayed":
+            stop(self.scratch, self.procedure)
 
     def _give_up(self) -> None:
         remove(self.scratch, self.procedure)
+
+    def prove_fence(self) -> None:
+        """Try to reach production from where the instance is. Raises RestoreError if that succeeds."""
+        raise NotImplementedError
+
+    def _not_fenced(self, address: str) -> RestoreError:
+        return RestoreError(
+            f"The scratch instance can reach the network of this host or production at {address}; it was taken away again.",
+            "scratch-not-fenced",
+            "Look at what systemd-run says of PrivateNetwork on this host.",
+        )
+
+    def _production_address(self) -> str:
+        address = str(self.production.get("address", ""))
+        if not re.fullmatch(r"[0-9A-Za-z.:-]+", address):
+            raise RestoreError(f"The inventory gives production the address '{address}', so the fence cannot be tried.", "fence-untried")
+        return address
+
+
+class Scratch(Fenced):
+    """A scratch instance of PostgreSQL."""
+
+    def __init__(
+        self, cluster: ScratchCluster, decision: Mapping[str, Any], request: Mapping[str, Any], run_id: str, production: Mapping[str, Any]
+    ) -> None:
+        """See Fenced."""
+        super().__init__(cluster, decision, request, run_id, production)
+        self.fetch = "wal-local"
+        self.restore_options = [f"--tablespace-map-all={cluster.home}/tablespaces"]
+        self.jobs = os.cpu_count() or 1
+        self._archive: Repository | None = None
+
+    def bring_up(self, repositories: Sequence[Repository], tails: Mapping[str, str], target: Target, jobs: int) -> Staged:
+        """See Fenced; the log is fetched by as many processes."""
+        self.jobs = jobs
+        return super().bring_up(repositories, tails, target, jobs)
+
+    def fence(self) -> None:
+        """See Fenced; a number of before a power cut may be somebody else's by now."""
+        super().fence()
+        if self.state.get("phase") != "replayed" or not service_active(self.cluster.service):
+            (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _gather_log(self, repositories: Sequence[Repository], tails: Mapping[str, str]) -> None:
         super()._gather_log(repositories, tails)
@@ -212,9 +245,7 @@ class Scratch(Restore):
 
     def prove_fence(self) -> None:
         """Try to reach production from inside the server itself, as an intruder would. Raises RestoreError if that succeeds."""
-        address, port = str(self.production.get("address", "")), int(self.production.get("port", 5432))
-        if not re.fullmatch(r"[0-9A-Za-z.:-]+", address):
-            raise RestoreError(f"The inventory gives production the address '{address}', so the fence cannot be tried.", "fence-untried")
+        address, port = self._production_address(), int(self.production.get("port", 5432))
         program = f"timeout 5 bash -c 'exec 3<>/dev/tcp/{address}/{port}' >/dev/null 2>&1 && echo reached || echo fenced"
         with self.procedure.step(f"Try to reach production ({address}, port {port}) from inside the instance"):
             server = postmaster_pid(self.cluster.data)
@@ -222,11 +253,7 @@ class Scratch(Restore):
             sql = _FENCE_TEST.replace("{program}", program)
             said = psql(sql, database="postgres", port=self.cluster.port, socket=f"{self.runtime}/socket", timeout=30, read_only=False)
             if shared or said != [["fenced"]]:
-                raise RestoreError(
-                    f"The scratch instance can reach the network of this host or production at {address}; it was taken away again.",
-                    "scratch-not-fenced",
-                    "Look at what systemd-run says of PrivateNetwork on this host.",
-                )
+                raise self._not_fenced(address)
 
 
 def needed_log(archive: Repository, decision: Mapping[str, Any], target: Target) -> list[str]:

@@ -58,6 +58,65 @@ def clock(moment: float) -> str:
     return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+class Rehearsal:
+    """What the check of a rehearsal leaves to the engine; this is PostgreSQL's."""
+
+    def installed(self, cluster: ScratchCluster, here: str) -> list[Finding]:
+        """Say whether the server that wrote the backups is installed here."""
+        if (cluster.binaries / "postgres").exists():
+            return []
+        return [
+            Finding(
+                "other-version",
+                "stop",
+                f"PostgreSQL {cluster.version} is not installed on {here}.",
+                "A cluster only starts under the major version that wrote it.",
+                f"Install it there: apt-get install postgresql-{cluster.version}.",
+            )
+        ]
+
+    def running(self, cluster: ScratchCluster) -> bool:
+        """Tell whether an instance of an earlier run is at work."""
+        return postmaster_pid(cluster.data) is not None
+
+    def parse(self, text: str) -> Target:
+        """Read a target. Raises TargetError."""
+        return parse(text)
+
+    def draw(self, repository: Any, seed: int) -> str:
+        """Draw a recovery point of a repository by the seed."""
+        return draw(repository, seed)
+
+    def examine(self, repository: Any, cluster: ScratchCluster, target: Target) -> Any:
+        """Look at one repository as a source."""
+        return examine(repository, cluster, target)
+
+    def room(self, repository: Any, chosen: Any) -> int:
+        """Return how many bytes the rehearsal takes."""
+        return int(chosen.backup.size * SPACE_MARGIN) + _log_size(repository, chosen, chosen.backup)
+
+    def plan(self, cluster: ScratchCluster, chosen: Any) -> dict[str, Any]:
+        """Return what is taken from a source, as the decision names it."""
+        backup = chosen.backup
+        present = control_data(cluster, cluster.data).get("Database system identifier", "")
+        return {
+            "source": chosen.source,
+            "backup": backup.label,
+            "taken_at": clock(backup.start_time),
+            "restore_point": f"manifest-{backup.label}" if "manifest-sha256" in backup.annotation else "",
+            "system_identifier": chosen.system_identifier or present,
+            "archive_id": chosen.archive_id,
+            "wal_from": backup.start_segment.name(),
+            "wal_to": chosen.newest_segment,
+            "reaches": clock(chosen.reaches),
+            "timeline": chosen.timeline,
+            "bytes": backup.size,
+        }
+
+
+POSTGRESQL = Rehearsal()
+
+
 def recoverable_range(backups: Sequence[Backup], stored: Mapping[Segment, int]) -> tuple[float, float]:
     """Return the first and the last moment that a repository can be asked for, as it says itself.
 
@@ -112,20 +171,10 @@ def _place_findings(cluster: ScratchCluster, request: ScratchRequest) -> list[Fi
         findings.append(
             Finding("scratch-is-production", "stop", f"The scratch directory {cluster.home} leads elsewhere ({home}).", why, elsewhere)
         )
-    if not (cluster.binaries / "postgres").exists():
-        findings.append(
-            Finding(
-                "other-version",
-                "stop",
-                f"PostgreSQL {cluster.version} is not installed on {here}.",
-                "A cluster only starts under the major version that wrote it.",
-                f"Install it there: apt-get install postgresql-{cluster.version}.",
-            )
-        )
     return findings
 
 
-def _occupied(cluster: ScratchCluster, request: ScratchRequest) -> tuple[list[Finding], dict[str, Any]]:
+def _occupied(cluster: ScratchCluster, request: ScratchRequest, engine: Rehearsal) -> tuple[list[Finding], dict[str, Any]]:
     """See whether an earlier run left something here: its own is continued, another's is refused until a person takes it over."""
     earlier = standing(cluster)
     if not earlier:
@@ -138,7 +187,7 @@ def _occupied(cluster: ScratchCluster, request: ScratchRequest) -> tuple[list[Fi
     since = earlier.get("started", "an unknown time")
     what = f"from {asked.get('source', 'an unknown source')}, target {asked.get('target', 'unknown')}, since {since}"
     severity = "info" if request.fresh and "request" in earlier and asked else "overridable"
-    busy = " It is running." if postmaster_pid(cluster.data) else ""
+    busy = " It is running." if engine.running(cluster) else ""
     return [
         Finding(
             "scratch-occupied",
@@ -151,13 +200,13 @@ def _occupied(cluster: ScratchCluster, request: ScratchRequest) -> tuple[list[Fi
     ], {}
 
 
-def plan(cluster: ScratchCluster, repositories: Mapping[str, Repository], request: ScratchRequest) -> ScratchPlan:
+def plan(cluster: ScratchCluster, repositories: Mapping[str, Any], request: ScratchRequest, engine: Rehearsal = POSTGRESQL) -> ScratchPlan:
     """Return the decision and what was found; refuses by findings, never by an exception."""
     result = ScratchPlan()
     procedure, findings = result.procedure, result.findings
     with procedure.step("See that nothing of production, nor of anybody else, is where the database would be rehearsed"):
-        findings += _place_findings(cluster, request)
-        found, earlier = _occupied(cluster, request)
+        findings += _place_findings(cluster, request) + engine.installed(cluster, request.here)
+        found, earlier = _occupied(cluster, request, engine)
         findings += found
     if any(f.severity == "stop" for f in findings):
         return result
@@ -168,25 +217,25 @@ def plan(cluster: ScratchCluster, repositories: Mapping[str, Repository], reques
         asked = earlier["decision"]["target"] if earlier.get("decision") else request.target
         if asked == RANDOM:
             with procedure.step(f"Draw a moment of the {names[0]} repository by the seed {request.seed}"):
-                asked = draw(repositories[names[0]], request.seed)
-        result.target = parse(asked)
+                asked = engine.draw(repositories[names[0]], request.seed)
+        result.target = engine.parse(asked)
     except TargetError as error:
         findings.append(Finding("target-not-understood", "stop", str(error), remedy=f"Or {RANDOM}, with -e seed=NUMBER. Forms: {FORMS}."))
         return result
     except (CommandError, ValueError, KeyError, IndexError):
         result.target = Target("latest")  # the repository cannot be read: examining it says why
-    _choose(result, cluster, repositories, names)
+    _choose(result, cluster, {name: repositories[name] for name in names}, engine)
     if earlier.get("decision"):
         result.decision = dict(earlier["decision"])
     return result
 
 
-def _choose(result: ScratchPlan, cluster: ScratchCluster, repositories: Mapping[str, Repository], names: Sequence[str]) -> None:
+def _choose(result: ScratchPlan, cluster: ScratchCluster, repositories: Mapping[str, Any], engine: Rehearsal) -> None:
     target, findings = result.target or Target("latest"), result.findings
-    candidates: list[Candidate] = []
-    for name in names:
+    candidates: list[Any] = []
+    for name, repository in repositories.items():
         with result.procedure.step(f"Examine the {name} repository: its sound backup for {target.text}, and the log behind it"):
-            candidates.append(examine(repositories[name], cluster, target))
+            candidates.append(engine.examine(repository, cluster, target))
     usable = [c for c in candidates if c.usable]
     findings += [f for c in (usable or candidates) for f in c.findings]
     if target.timestamp is not None and target.timestamp > time.time():
@@ -197,12 +246,7 @@ def _choose(result: ScratchPlan, cluster: ScratchCluster, repositories: Mapping[
         return
     newest = max(c.reaches for c in usable)
     chosen = min((c for c in usable if newest - c.reaches <= 60), key=lambda c: SOURCES.index(c.source))
-    backup = chosen.backup
-    if backup is None:
-        return
-    log = _log_size(repositories[chosen.source], chosen, backup)
-    needed = int(backup.size * SPACE_MARGIN) + log
-    free = free_bytes(cluster.home) + _own_size(cluster)
+    needed, free = engine.room(repositories[chosen.source], chosen), free_bytes(cluster.home) + _own_size(cluster)
     if free < needed:
         findings.append(
             Finding(
@@ -214,22 +258,11 @@ def _choose(result: ScratchPlan, cluster: ScratchCluster, repositories: Mapping[
                 "Rehearse on another host: database_drill_host in the inventory.",
             )
         )
-    present = control_data(cluster, cluster.data).get("Database system identifier", "")
     result.holdings = chosen.holdings
     result.decision = {
         "what": "Restore a backup beside production, fenced off from it",
-        "source": chosen.source,
-        "backup": backup.label,
-        "taken_at": clock(backup.start_time),
+        **engine.plan(cluster, chosen),
         "target": target.text,
-        "restore_point": f"manifest-{backup.label}" if "manifest-sha256" in backup.annotation else "",
-        "system_identifier": chosen.system_identifier or present,
-        "archive_id": chosen.archive_id,
-        "wal_from": backup.start_segment.name(),
-        "wal_to": chosen.newest_segment,
-        "reaches": clock(chosen.reaches),
-        "timeline": chosen.timeline,
-        "bytes": backup.size,
         "chosen_because": [c.sentence() for c in candidates],
     }
 

@@ -206,7 +206,7 @@ def _examine_log(found: Candidate, repository: Repository, backup: Backup, clust
             alternative=f"To accept the loss, name the moment: -e target=backup:{backup.label}.",
         )
     except binlog.BinlogError as error:
-        found.stop("wal-missing", f"The binary log of the {repository.name} repository cannot be replayed to the target: {error}.")
+        found.stop("wal-damaged", f"The binary log of the {repository.name} repository cannot be replayed to the target: {error}.")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -240,6 +240,16 @@ def examine_server(cluster: Cluster, state: Health, size: int) -> list[Finding]:
                 "stop",
                 f"MariaDB {cluster.version} is not installed on this host; it has {installed or 'none'}.",
                 remedy=f"Install MariaDB {cluster.version} on it, or name another host: -e host=NAME.",
+            )
+        )
+    elif server.configured_directory() != str(cluster.data):
+        findings.append(
+            Finding(
+                "no-configuration",
+                "stop",
+                f"This host's MariaDB is not configured for the database {cluster.name}: it works in {server.configured_directory()}, "
+                f"not in {cluster.data}.",
+                remedy=f"Copy {cluster.config_directory} from the database server to it, or name another host: -e host=NAME.",
             )
         )
     return findings + examine_space(cluster, size)

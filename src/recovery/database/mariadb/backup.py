@@ -112,6 +112,11 @@ def _space(place: Place) -> list[Finding]:
     ]
 
 
+def archive(directory: Path) -> list[str]:
+    """Return the command that writes a backup to its standard output, as every repository away from here takes it."""
+    return ["tar", "--create", "--file=-", f"--directory={directory}", "--sort=name", "backup.json", "manifest.json", "data"]
+
+
 def _stamp() -> str:
     return datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
 

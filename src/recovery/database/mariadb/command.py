@@ -1,10 +1,12 @@
 """The `hospital-mariadb` command on hosts that keep backups of a MariaDB system: what timers and forced commands call (BKP-2, BKP-4).
 
 hospital-mariadb SYSTEM run full|diff|incr     take a backup here, or fetch what is new (off site)
+hospital-mariadb SYSTEM run copy               copy the repository of this place to the removable disk
 hospital-mariadb SYSTEM tail                   receive the binary log until stopped
 hospital-mariadb SYSTEM state                  say how the repository of this place is (JSON)
 hospital-mariadb SYSTEM door                   a forced command at the database server: list | export LABEL | mark | socket
-hospital-mariadb SYSTEM reader                 a forced command at the off-site server: list | get LABEL | logs HISTORY
+hospital-mariadb SYSTEM reader                 a forced command where a repository lies: list | get LABEL | logs HISTORY
+hospital-mariadb SYSTEM removable WORDS        the same words, of the removable disk on this host
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from ...findings import Finding
 from ..shell import CommandError, Procedure
-from . import backup, shipping, state, vault
+from . import backup, giving, removable, shipping, state, vault
 from .place import BackupError, Place, door_account
 from .repository import unsealed
 
@@ -34,6 +38,16 @@ def _run(place: Place, kind: str) -> int:
         done = vault.fetch(place, procedure) if place.name == "offsite" else backup.back_up(place, kind, procedure)
         findings = done["findings"]
         print(json.dumps({"backup": done["backup"], "steps": procedure.steps}))
+    return _tell(findings)
+
+
+def _copy(place: Place) -> int:
+    done = removable.copy(place, Procedure())
+    print(json.dumps({"copied_at": done["copied_at"], "verified": done["verified"]}))
+    return _tell(done["findings"])
+
+
+def _tell(findings: Sequence[Finding]) -> int:
     for finding in findings:
         print(f"{finding.severity.upper()} {finding.code}: {finding.message} {finding.remedy}", file=sys.stderr)
     return 1 if findings else 0
@@ -55,8 +69,7 @@ def door(place: Place, words: Sequence[str]) -> int:
         print(json.dumps(sorted(found, key=lambda one: float(one["stop_time"]))))
         return 0
     if len(words) == 2 and words[0] == "export" and LABEL.fullmatch(words[1]) and (store / words[1]).is_dir():
-        command = ["tar", "--create", "--file=-", f"--directory={store / words[1]}", "--sort=name", "backup.json", "manifest.json", "data"]
-        return subprocess.run(command, check=False).returncode
+        return subprocess.run(backup.archive(store / words[1]), check=False).returncode
     if words == ["mark"]:
         print(json.dumps(backup.mark(door_account(place.system))))
         return 0
@@ -67,14 +80,22 @@ def door(place: Place, words: Sequence[str]) -> int:
 
 def reader(place: Place, words: Sequence[str]) -> int:
     """Give out what a restore reads, and nothing else."""
+    source: Any = giving if place.name == "local" else vault
     if words == ["list"]:
-        print(json.dumps(vault.catalogue(place)))
-        return 0
+        return int(source.give_list(place))
     if len(words) == 2 and words[0] == "get" and LABEL.fullmatch(words[1]):
-        return vault.give_backup(place, words[1])
+        return int(source.give_backup(place, words[1]))
     if len(words) == 2 and words[0] == "logs" and HISTORY.fullmatch(words[1]):
-        return vault.give_logs(place, words[1])
+        return int(source.give_logs(place, words[1]))
     return _refuse(words)
+
+
+def on_disk(place: Place, words: Sequence[str]) -> int:
+    """Give out what the removable disk on this host holds."""
+    if not removable.mounted(place):
+        print(f"no removable disk is mounted for {place.removable or place.system}", file=sys.stderr)
+        return 2
+    return reader(removable.disk_place(place), words)
 
 
 def _refuse(words: Sequence[str]) -> int:
@@ -95,6 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _state(place)
         if place is not None and len(words) == 3 and words[1] == "run" and words[2] in backup.TYPES:
             return _run(place, words[2])
+        if place is not None and words[1:] == ["run", "copy"]:
+            return _copy(place)
+        if place is not None and words[1:2] == ["removable"]:
+            return on_disk(place, words[2:])
         if place is not None and words[1:] in (["door"], ["reader"]):
             return {"door": door, "reader": reader}[words[1]](place, asked)
     except (BackupError, CommandError, OSError, ValueError) as error:

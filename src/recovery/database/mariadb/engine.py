@@ -11,7 +11,7 @@ from ..host_state import HostState
 from ..shell import Procedure
 from ..sources import sources_of
 from . import assess as assessing
-from . import backup, command, place, repository, server, setup, state, target, vault
+from . import backup, command, place, removable, repository, server, setup, state, target, vault
 from .place import Place
 from .restore import MariadbRestore
 
@@ -48,11 +48,17 @@ def look(given: Mapping[str, Any], check: bool) -> dict[str, Any]:
     """Carry out a verb that looks at a repository or adds to it."""
     where, procedure = Place.parse(given["place"]), Procedure()
     result: dict[str, Any] = {"changed": False}
-    if given["repository"] == "removable" or given["verb"] == "copy":
-        raise place.BackupError(f"There is no removable copy of {where.system}: it is kept here and off site.")
     if given["verb"] == "state":
         with vault.acting(where):
-            result["state"], findings = state.state(where, procedure)
+            result["state"], findings = state.state(where, procedure, only=given["repository"])
+    elif given["verb"] == "copy" or given["repository"] == "removable":
+        findings = removable.check(where, procedure)
+        if given["verb"] == "copy" and not findings:
+            result["changed"] = True
+            if not check:
+                done = removable.copy(where, procedure)
+                findings = done["findings"]
+                result |= {"copied_at": done["copied_at"], "verified": done["verified"]}
     elif given["verb"] == "check":
         with vault.acting(where):
             findings = backup.check(where, procedure, rehearsal=check)
@@ -88,6 +94,7 @@ def assess(given: Mapping[str, Any], wanted: target.Target, asked: Asked) -> Ass
 def repositories(given: Mapping[str, Any], names: Any) -> dict[str, repository.Repository]:
     """Return the repositories that the inventory describes, as this host reads them."""
     found: dict[str, repository.Repository] = {}
+    disk: repository.Vault
     system = str(given["cluster"]["name"])
     for name in names:
         entry = given["repositories"].get(name)
@@ -95,6 +102,10 @@ def repositories(given: Mapping[str, Any], names: Any) -> dict[str, repository.R
             config = str(place.HOME / system / "ssh_config")
             destination = f"{place.vault_account(system)}@{entry['host']}"
             found[name] = repository.Vault(name, destination, config, "root", float(given["stall_timeout"]))
+        elif entry and name == "removable":
+            disk = repository.Vault(name, "", "", "root", float(given["stall_timeout"]))
+            disk.command = [setup.COMMAND, system, "removable"]
+            found[name] = disk
         elif entry:
             found[name] = repository.Repository(name, str(entry["path"]), str(entry.get("tail") or ""))
     return found

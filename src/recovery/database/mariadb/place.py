@@ -20,7 +20,10 @@ class BackupError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """``name`` is local (beside the server), offsite or reader; ``tail`` is where binary logs arrive, ``path`` where backups are kept."""
+    """``name`` is local (beside the server), offsite or reader; ``tail`` is where binary logs arrive, ``path`` where backups are kept.
+
+    ``removable``: where the copy of the local repository is on the removable disk; empty if there is none.
+    """
 
     name: str
     system: str
@@ -32,6 +35,7 @@ class Place:
     limits: Mapping[str, Any] = field(default_factory=dict)
     subject: Mapping[str, Any] = field(default_factory=dict)
     cluster: Mapping[str, Any] = field(default_factory=dict)
+    removable: str = ""
 
     @classmethod
     def parse(cls, entry: Mapping[str, Any]) -> Place:

@@ -157,6 +157,10 @@ class Repository:
                 found[earlier.name] = earlier
         return sorted(found.values(), key=binlog.number)
 
+    def reached(self) -> float:
+        """Return when the newest log here was written last (seconds since the epoch); 0 if there is none."""
+        return max((path.stat().st_mtime for path in self.tail.glob("*/*") if path.is_file() and path.name != "history.json"), default=0.0)
+
     def read(self, backup: Backup, into: Path, procedure: Procedure) -> None:
         """Copy a backup's data to a directory, each file's checksum compared. Raises DamageError at the first difference."""
         base = self.path / "backup" / backup.label
@@ -239,6 +243,10 @@ class Vault(Repository):
     def histories(self) -> dict[str, dict[str, Any]]:
         """Return what is known of each history whose binary logs are there."""
         return dict(self.ask()["histories"])
+
+    def reached(self) -> float:
+        """Return when the newest log there was written last."""
+        return float(self.ask().get("reached") or 0)
 
     def logs(self, history: str, into: Path, procedure: Procedure) -> list[Path]:
         """Fetch the binary logs of a history and return them, oldest first."""

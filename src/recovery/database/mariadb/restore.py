@@ -87,7 +87,7 @@ class MariadbRestore(Restore):
                     if number == 0:  # a further source that is out of reach only supplies nothing
                         raise
             if history == stretches[-1].history:
-                for path in surviving(self.cluster.data, list(logs.values())):
+                for path in self._survivors(list(logs.values())):
                     logs[path.name] = longer(logs.get(path.name), path)
             return sorted(logs.values(), key=binlog.number)
 
@@ -102,6 +102,9 @@ class MariadbRestore(Restore):
                 raise RestoreError(f"A part of the binary log is missing: {error}. {UNTOUCHED}", "wal-missing", ANOTHER_MOMENT) from error
             except (binlog.BinlogError, DamageError) as error:
                 raise RestoreError(f"The binary log is damaged: {error}. {UNTOUCHED}", "replay-failed", ANOTHER_MOMENT) from error
+
+    def _survivors(self, known: Sequence[Path]) -> list[Path]:
+        return surviving(self.cluster.data, known)
 
     @contextmanager
     def _room(self) -> Iterator[None]:

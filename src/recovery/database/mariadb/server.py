@@ -186,12 +186,16 @@ def stop(directory: Path, procedure: Procedure, *, at_once: bool = False, timeou
 
 @dataclass(frozen=True)
 class Private:
-    """A server of its own over a data directory, which only its socket reaches: for replay, proof and rehearsal."""
+    """A server of its own over a data directory, which only its socket reaches: for replay, proof and rehearsal.
+
+    ``properties`` are those of its unit; ``configured``: whether this host's own configuration of MariaDB counts for it.
+    """
 
     directory: Path
     runtime: str
     unit: str
     properties: Mapping[str, str] = field(default_factory=dict)
+    configured: bool = True
 
     @property
     def socket(self) -> str:
@@ -215,7 +219,8 @@ class Private:
         told = {"LimitNOFILE": "32768", "TimeoutStartSec": "600", **self.properties}
         command = ["systemd-run", f"--unit={self.unit}", f"--uid={OWNER}", f"--gid={OWNER}", "--service-type=notify", "--quiet"]
         command += [f"--property={name}={value}" for name, value in told.items()]
-        command += ["/usr/sbin/mariadbd", f"--datadir={self.directory}", f"--socket={socket_file(self.socket)}"]
+        command += ["/usr/sbin/mariadbd", *([] if self.configured else ["--no-defaults"])]
+        command += [f"--datadir={self.directory}", f"--socket={socket_file(self.socket)}"]
         command += [f"--pid-file={self.socket}/mysqld.pid", f"--log-error={self.log}", *PRIVATE, *options]
         try:
             procedure.run(command)
@@ -260,6 +265,16 @@ def wait_for_answer(cluster: Cluster, socket: str = SOCKET, timeout: float = 60)
             if time.monotonic() > deadline:
                 raise RestoreError(f"The database was started and does not answer: {error.output[-400:]}", "no-answer") from error
             time.sleep(0.05)
+
+
+def configured_directory() -> str:
+    """Return the data directory that this host's configuration names for its service; the program's own where it names none."""
+    try:
+        said = run(["my_print_defaults", "mysqld", "server", "mariadb", "mariadbd"])
+    except CommandError:
+        return ""
+    named = [line.partition("=")[2] for line in said.splitlines() if line.replace("_", "-").startswith("--datadir=")]
+    return named[-1].rstrip("/") if named else "/var/lib/mysql"
 
 
 def version(words: Sequence[str] = ("mariadbd", "--version")) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,9 @@ Persistent=true
 WantedBy=timers.target
 """
 NEEDED = {
-    "local": ["mariadb", "mariadb-backup", "mariadb-binlog", "ssh", "tar"],
+    "local": ["mariadb", "mariadb-backup", "mariadb-binlog", "openssl", "ssh", "tar"],
     "offsite": ["mariadb", "mariadb-binlog", "openssl", "ssh"],
+    "reader": ["mariadb", "mariadb-backup", "mariadb-binlog", "mariadbd", "ssh"],
 }
 GRANTS = "GRANT RELOAD, REPLICATION SLAVE, BINLOG MONITOR ON *.* TO {0}; GRANT SELECT ON hospital_recovery.* TO {0}"
 
@@ -111,13 +112,13 @@ def prepare(state: HostState, place: Place) -> dict[str, Any]:
     """Have accounts, directories and the key; return ``public_key`` and ``host_key`` for the other end."""
     host_key = Path("/etc/ssh/ssh_host_ed25519_key.pub").read_text(encoding="utf-8").split()
     answer: dict[str, Any] = {"findings": [], "public_key": "", "host_key": " ".join(host_key[:2])}
-    if place.name == "reader":
-        return answer
     if findings := missing_programs(NEEDED[place.name]):
-        return {**answer, "findings": findings}
+        # Where backups are only read, a host that cannot restore them is left as it is.
+        return answer if place.name == "reader" else {**answer, "findings": findings}
     with state.procedure.step("Have the accounts, directories and the key that backups need"):
         door, vault = door_account(place.system), vault_account(place.system)
         mine = vault if place.name == "offsite" else door
+        accounts = [] if place.name == "reader" else [{"name": mine, "home": f"/var/lib/{mine}"}]
         directories = [
             {"path": str(HOME), "owner": "root", "mode": "0755"},
             {"path": str(place.home), "owner": place.user, "mode": "0700"},
@@ -125,10 +126,11 @@ def prepare(state: HostState, place: Place) -> dict[str, Any]:
         ]
         if place.name == "local":
             directories += [{"path": path, "owner": "root", "group": door, "mode": "0750"} for path in (place.path, f"{place.path}/backup")]
-            directories += [{"path": place.tail, "owner": "root", "mode": "0700"}]
-        else:
+            # What the tail writes there belongs to the door's group: rehearsals read it.
+            directories += [{"path": place.tail, "owner": "root", "group": door, "mode": "2750"}]
+        elif place.name == "offsite":
             directories += [{"path": path, "owner": vault, "mode": "0700"} for path in (place.path, f"{place.path}/backup")]
-        apply(state, {"accounts": [{"name": mine, "home": f"/var/lib/{mine}"}], "directories": directories})
+        apply(state, {"accounts": accounts, "directories": directories})
         there = place.home.is_dir() or not state.check
         public = state.key(place.user, str(place.home / "id_ed25519"), f"{place.user}@{place.name}") if there else ""
     return {**answer, "public_key": " ".join(public.split()[:2])}
@@ -140,6 +142,8 @@ def _files(place: Place, values: Mapping[str, Any], wanted: Mapping[str, Any], s
     door = vault_account(system) if offsite else door_account(system)
     limits = 'restrict,command="{0} {1} {2}"' if offsite else 'restrict,from="{3}",command="{0} {1} {2}"'
     key = limits.format(COMMAND, system, "reader" if offsite else "door", peer["address"]) + f" {wanted['peer_key']} {peer['name']}\n"
+    for one in wanted.get("readers") or ():
+        key += f'restrict,command="{COMMAND} {system} reader" {one["key"]} {one["name"]}\n'
     memory = MEMORY.format(directory=place.tail.removeprefix("/run/")) if place.tail.startswith("/run/") else ""
     about = {"system": system, "place": place.name, "path": place.path, "user": place.user, "command": COMMAND, "memory": memory}
     files: list[dict[str, Any]] = [
@@ -159,7 +163,7 @@ def _files(place: Place, values: Mapping[str, Any], wanted: Mapping[str, Any], s
         calendars = "\n".join(f"OnCalendar={one}" for one in ([calendar] if isinstance(calendar, str) else calendar))
         text = TIMER.format(kind=kind, calendars=calendars, **about)
         files.append({"path": f"/etc/systemd/system/{system}-backup-{kind}.timer", "content": text})
-    if offsite:
+    if offsite or place.removable:
         passphrase = f"{secrets['passphrase']}\n"
         files.append({"path": f"{home}/passphrase", "content": passphrase, "owner": place.user, "mode": "0400", "shown": "nothing"})
     return files
@@ -175,6 +179,7 @@ def install(
 ) -> None:
     """Have all files in place: configuration, doors, programs, units. What changed is put in force at once."""
     if place.name == "reader":
+        _install_reader(state, place, wanted.get("doors") or ())
         return
     with state.procedure.step("Have configuration, doors, programs and schedules in place"):
         directories = [{"path": str(Path(PROGRAMS, name).parent), "owner": "root", "mode": "0755"} for name in sorted(sources)]
@@ -193,6 +198,17 @@ def install(
         if any(PROGRAMS in path or "binlog-tail" in path for path in changed) and _active(unit):
             state.note(f"restart {unit}", "", "restarted\n")
             state.procedure.run(["systemctl", "restart", unit])
+
+
+def _install_reader(state: HostState, place: Place, doors: Sequence[Mapping[str, str]]) -> None:
+    """Have the way to every repository that is read from here; programs and units are for those who keep one."""
+    if not place.home.is_dir():
+        return
+    home = str(place.home)
+    with state.procedure.step("Have the way to the repositories in place"):
+        config = "".join(SSH_CONFIG.format(system=place.system, home=home, **door) for door in doors)
+        known = "".join(f"{door['name']} {door['host_key']}\n" for door in doors)
+        apply(state, {"files": [{"path": f"{home}/ssh_config", "content": config}, {"path": f"{home}/known_hosts", "content": known}]})
 
 
 def _active(unit: str) -> bool:

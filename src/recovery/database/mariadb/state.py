@@ -4,18 +4,48 @@ from __future__ import annotations
 
 import shutil
 import time
+from datetime import datetime
 from typing import Any
 
 from ...findings import Finding
 from ..backup_state import age_findings, days_until_full, space_findings
 from ..shell import CommandError, Procedure, run
-from . import binlog, vault
+from . import binlog, removable, vault
 from .place import Place
 from .repository import Backup
 
 
-def state(place: Place, procedure: Procedure) -> tuple[dict[str, Any], list[Finding]]:
-    """Return the facts of this place's repository, and what is wrong with it."""
+def state(place: Place, procedure: Procedure, only: str = "") -> tuple[dict[str, Any], list[Finding]]:
+    """Return the facts of this place's repositories, and what is wrong with them; ``only`` names one of two repositories."""
+    if only == "removable":
+        with procedure.step("Look at the removable disk"):
+            facts, findings = _disk(place)
+        return {only: facts}, findings
+    kept, findings = _repository(place, procedure)
+    if place.removable and not only:
+        with procedure.step("Look at the removable disk"):
+            kept["removable"], more = _disk(place)
+            findings += more
+    return kept, findings
+
+
+def _disk(place: Place) -> tuple[dict[str, Any], list[Finding]]:
+    if not removable.mounted(place):
+        return {"mounted": False}, [
+            Finding(
+                "removable-not-mounted",
+                "warning",
+                f"No removable disk is mounted for {place.removable or place.system}; how old its copy is cannot be seen.",
+                "A disk in the safe is as it should be; it must be there in the middle and at the end of each month.",
+            )
+        ]
+    found = removable.record(place)
+    copied = datetime.fromisoformat(found["copied_at"].replace("Z", "+00:00")).timestamp() if found else None
+    hours = float(dict(place.limits.get("max_age_hours", {})).get("removable", 0))
+    return {"mounted": True, **found}, age_findings("removable", copied, time.time(), hours)
+
+
+def _repository(place: Place, procedure: Procedure) -> tuple[dict[str, Any], list[Finding]]:
     findings: list[Finding] = []
     with procedure.step(f"Look at the {place.name} repository: age, space, log"):
         try:

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -52,7 +52,7 @@ def _describe(place: Place, values: Mapping[str, Any]) -> bytes:
     return sealed({"body": body, "hmac": _mac(place, body.encode())})
 
 
-def _read_description(place: Place, path: Path) -> dict[str, Any]:
+def read_description(place: Place, path: Path) -> dict[str, Any]:
     """Read a description. Raises ValueError if it was damaged, PassphraseError if another passphrase wrote it."""
     stored = unsealed(path.read_text(encoding="utf-8"))
     if not hmac.compare_digest(_mac(place, stored["body"].encode()), stored["hmac"]):
@@ -141,22 +141,7 @@ def fetch(place: Place, procedure: Procedure) -> dict[str, Any]:
         there = [Backup.parse(values) for values in json.loads(place.ask("list"))]
     if not there:
         raise BackupError("The database server has no backup yet. Take one first: recovery run database_backup -e repository=local")
-    wanted = [one for one in there if not (store / f"{one.label}.json").exists()]
-    for one in wanted:
-        with (
-            procedure.step(f"Fetch backup {one.label} and encrypt it here"),
-            subprocess.Popen(place.ssh("export", one.label), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process,
-        ):
-            if process.stdout is None:
-                raise BackupError("ssh gives no output.")
-            stored = encrypt(place, process.stdout, store / f"{one.label}.tar.enc")
-            if process.wait():
-                raise BackupError(f"Backup {one.label} did not arrive in full (ssh ended with {process.returncode}). Run the same again.")
-        with procedure.step(f"Read back backup {one.label}, every checksum compared"):
-            manifest = _prove(place, one, store / f"{one.label}.tar.enc", stored)
-        local_writer(store / f"{one.label}.manifest.json")(manifest)
-        described = {**one.__dict__, "format": FORMAT, "stored": stored, "manifest_sha256": hashlib.sha256(manifest).hexdigest()}
-        local_writer(store / f"{one.label}.json")(_describe(place, described))
+    fetched = take_in(place, there, lambda label: place.ssh("export", label), procedure)
     newest = there[-1]
     with procedure.step("Let backups go that are older than the plan keeps"):
         expire(place)
@@ -167,11 +152,33 @@ def fetch(place: Place, procedure: Procedure) -> dict[str, Any]:
         "backup": {"label": newest.label, "type": newest.kind, "size_bytes": newest.size, "took_s": round(took, 3)},
         "manifest": {**manifest, "writers_paused_ms": 0},
         "manifest_sha256": newest.files["manifest.json"][1],
-        "fetched": [one.label for one in wanted],
+        "fetched": fetched,
     }
 
 
-def _prove(place: Place, backup: Backup, path: Path, stored: Mapping[str, Any]) -> bytes:
+def take_in(place: Place, there: Sequence[Backup], export: Callable[[str], list[str]], procedure: Procedure) -> list[str]:
+    """Encrypt every backup that is not here yet, oldest first, and read it back; ``export`` is the command that writes one out."""
+    store = Path(place.path) / "backup"
+    wanted = [one for one in there if not (store / f"{one.label}.json").exists()]
+    for one in wanted:
+        with (
+            procedure.step(f"Fetch backup {one.label} and encrypt it here"),
+            subprocess.Popen(export(one.label), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process,
+        ):
+            if process.stdout is None:
+                raise BackupError("The other end gives no output.")
+            stored = encrypt(place, process.stdout, store / f"{one.label}.tar.enc")
+            if process.wait():
+                raise BackupError(f"Backup {one.label} did not arrive in full (status {process.returncode}). Run the same again.")
+        with procedure.step(f"Read back backup {one.label}, every checksum compared"):
+            manifest = prove(place, one, store / f"{one.label}.tar.enc", stored)
+        local_writer(store / f"{one.label}.manifest.json")(manifest)
+        described = {**one.__dict__, "format": FORMAT, "stored": stored, "manifest_sha256": hashlib.sha256(manifest).hexdigest()}
+        local_writer(store / f"{one.label}.json")(_describe(place, described))
+    return [one.label for one in wanted]
+
+
+def prove(place: Place, backup: Backup, path: Path, stored: Mapping[str, Any]) -> bytes:
     """Read an encrypted backup back, compare each file with the list, and return its manifest."""
     manifest, seen = b"", set()
     with decrypted(place, path, stored) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -194,13 +201,18 @@ def _prove(place: Place, backup: Backup, path: Path, stored: Mapping[str, Any]) 
 
 def expire(place: Place) -> None:
     """Delete full backups beyond those that are kept, each with what builds on it."""
-    store, keep = Path(place.path) / "backup", int(dict(place.retention).get("full", 3))
+    keep = int(dict(place.retention).get("full", 3))
     backups = stored_backups(place)[0]
     fulls = [one["label"] for one in backups if len(one["chain"]) == 1]
     for one in backups:
         if len(fulls) > keep and one["chain"][0] in fulls[:-keep]:
-            for suffix in ("json", "tar.enc", "manifest.json"):
-                (store / f"{one['label']}.{suffix}").unlink(missing_ok=True)
+            forget(place, one["label"])
+
+
+def forget(place: Place, label: str) -> None:
+    """Delete a backup, its description first."""
+    for suffix in ("json", "tar.enc", "manifest.json"):
+        (Path(place.path) / "backup" / f"{label}.{suffix}").unlink(missing_ok=True)
 
 
 def keep_logs(place: Place) -> None:
@@ -213,10 +225,19 @@ def keep_logs(place: Place) -> None:
         if not (store / "history.json").exists() or (store / "history.json").read_bytes() != told:
             local_writer(store / "history.json")(told)
         for path in binlog.files(history)[:-1]:
-            with path.open("rb") as source:
-                stored = encrypt(place, source, store / f"{path.name}.enc")
-            local_writer(store / f"{path.name}.json")(_describe(place, stored))
+            keep_log(place, path, store)
             path.unlink()
+
+
+def keep_log(place: Place, path: Path, store: Path) -> None:
+    """Encrypt a binary log into ``store``, unless it is there already in the same length."""
+    description = store / f"{path.name}.json"
+    with suppress(OSError, ValueError, KeyError):
+        if int(read_description(place, description)["size"]) == path.stat().st_size:
+            return
+    with path.open("rb") as source:
+        stored = encrypt(place, source, store / f"{path.name}.enc")
+    local_writer(description)(_describe(place, stored))
 
 
 # ---- giving out --------------------------------------------------------------------------------------------------------------
@@ -229,7 +250,7 @@ def stored_backups(place: Place) -> tuple[list[dict[str, Any]], list[tuple[str, 
     for path in sorted(store.glob("*.json")):
         if path.name.endswith(".manifest.json"):
             continue
-        told = _read_description(place, path)
+        told = read_description(place, path)
         kept = store / f"{told['label']}.tar.enc"
         if not kept.is_file():
             problems.append((told["label"], f"{kept.name} is missing"))
@@ -259,7 +280,15 @@ def catalogue(place: Place) -> dict[str, Any]:
     for root in (Path(place.path) / "binlog", Path(place.tail)):
         for path in root.glob("*/history.json"):
             histories[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
-    return {"backups": backups, "manifests": manifests, "problems": problems, "histories": histories}
+    logs = [*(Path(place.path) / "binlog").glob("*/*.enc"), *(path for path in Path(place.tail).glob("*/*.[0-9]*") if path.is_file())]
+    reached = max((path.stat().st_mtime for path in logs), default=0.0)
+    return {"backups": backups, "manifests": manifests, "problems": problems, "histories": histories, "reached": reached}
+
+
+def give_list(place: Place) -> int:
+    """Write the catalogue to the standard output."""
+    print(json.dumps(catalogue(place)))
+    return 0
 
 
 def give_backup(place: Place, label: str) -> int:
@@ -286,7 +315,7 @@ def give_logs(place: Place, history: str) -> int:
         names = sorted({path.stem for path in store.glob("*.enc")}, key=lambda name: binlog.number(Path(name)))
         for name in names:
             try:
-                told = _read_description(place, store / f"{name}.json")
+                told = read_description(place, store / f"{name}.json")
                 with decrypted(place, store / f"{name}.enc", told) as stream:
                     entry = tarfile.TarInfo(name)
                     entry.size = int(told["size"])
