@@ -174,7 +174,7 @@ def _services(switch: Switch, new: Grammar, told: list[NotCarried]) -> Services:
 
 def _respelt(secret: Secret, grammar: Grammar) -> Secret:
     """A community stands with its secret's type on some platforms, bare on others."""
-    rows = [row for row in grammar.rows["services"] if row.field == "snmp_communities"]
+    rows = [row for row in grammar.rows["services"] if row.fact == "snmp_communities"]
     typed = any("secret" in line.blanks.values() for row in rows for line in row.lines)
     return replace(secret, type=_plain(grammar) if typed else "")
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from . import names
 from .facts import CLASSES, COLLECTIONS, Facts, flat, parts
 from .grammar import Grammar, load
-from .model import Block, Route, Switch, Vlan
-from .writing import PROTOCOL, Written, write
+from .model import Block, Port, Route, Switch, Vlan
+from .writing import PROTOCOL, NotExpressible, Written, write
 
 Verb = Literal["create", "change", "remove"]
 
@@ -88,13 +88,10 @@ def difference(have: Switch, want: Switch) -> list[Operation]:
     missing = [name for name in want.ports if name not in have.ports]
     if missing:
         raise MissingPort(f"The switch has no port {', '.join(missing)}: map the ports first (portmap), or take a spare that has them.")
-    speaks = any(PROTOCOL_BLANK in line.blanks for row in load(have.platform).rows["port"] for line in row.lines)
+    speaks = any("protocol" in line.blanks for row in load(have.platform).rows["port"] for line in row.lines)
     found = [operation for kind in dict.fromkeys(kind for kind, _ in _ORDER) for operation in _of_kind(kind, have, want, speaks)]
     place = {(kind, verb): number for number, (kind, verbs) in enumerate(_ORDER) for verb in verbs}
     return sorted(found, key=lambda operation: (operation.last, place[operation.kind, operation.verb]))
-
-
-PROTOCOL_BLANK = "protocol"
 
 
 def _of_kind(kind: str, have: Switch, want: Switch, speaks: bool) -> Iterator[Operation]:
@@ -107,7 +104,7 @@ def _of_kind(kind: str, have: Switch, want: Switch, speaks: bool) -> Iterator[Op
             # It can be neither made nor removed.
             before, after = before or Vlan(1), after or Vlan(1)
         protocol = ("", "")
-        if kind == "port" and speaks:
+        if isinstance(after, Port) and speaks:
             protocol = (_protocol(have, before.aggregate if before else None), _protocol(want, after.aggregate))
         if before != after or protocol[0] != protocol[1]:
             yield Operation(kind, key, before, after, _is_last(kind, key, have, want), protocol)
@@ -130,7 +127,8 @@ def apply(switch: Switch, operations: Iterable[Operation]) -> Switch:
             switch = replace(switch, routes=switch.routes | {new} if new else switch.routes - {key})
         elif kind in COLLECTIONS:
             kept = {k: v for k, v in getattr(switch, COLLECTIONS[kind]).items() if new is not None or k != key}
-            switch = replace(switch, **{COLLECTIONS[kind]: kept | ({key: new} if new is not None else {})})
+            changed: dict[str, Any] = {COLLECTIONS[kind]: kept | ({key: new} if new is not None else {})}
+            switch = replace(switch, **changed)
         elif kind == "management":
             switch = replace(switch, management=replace(new, vlan=switch.management.vlan))
         else:
@@ -145,7 +143,7 @@ def inverse(have: Switch, operations: Sequence[Operation]) -> list[Operation]:
 
 
 def lines(platform: str, operations: Iterable[Operation]) -> list[str]:
-    """Return what has to be typed, from the configuration's outermost view back to it. NotExpressible if a platform has no words for a part."""
+    """Return what has to be typed, from the outermost view back to it. NotExpressible if the platform has no words for a part."""
     grammar = load(platform)
     found: list[str] = []
     header = ""
@@ -198,7 +196,7 @@ def operation_lines(grammar: Grammar, operation: Operation, entering: bool = Tru
             table[PROTOCOL] = protocol
     found = write(grammar, kind, key, facts[0], facts[1], entering)
     opaque = _opaque(grammar, kind, key, facts[0], facts[1])
-    if old is None and kind in grammar.views and not grammar.rows[kind][0].shape == "whole":
+    if old is None and kind in grammar.views and grammar.rows[kind][0].shape != "whole":
         # Entering the view of what is new creates it, even if there is nothing to say of it.
         found = [Written(names.header(grammar, grammar.views[kind], key), ""), *found] if kind != "management" else found
     return [*found, *opaque]
@@ -244,7 +242,5 @@ def _route(grammar: Grammar, old: Route | None, new: Route | None) -> list[Writt
     wanted = {name for name, value in values.items() if value}
     line = next((line for line in row.lines if set(line.blanks) == wanted), None)
     if line is None:
-        from .writing import NotExpressible
-
         raise NotExpressible(grammar.platform, "route", route, "route", route)
     return [Written("", line.write(**values) if new else f"{grammar.style.negation} {line.write(**values)}")]

@@ -29,7 +29,7 @@ def convert(switch: Switch, old: Grammar, new: Grammar) -> tuple[Switch, Told]:
 
 def _modes(grammar: Grammar) -> set[str]:
     """The link modes that a platform has words for, and the one it has without a word."""
-    said = {value for row in grammar.rows["port"] if row.field == "mode" for value in row.choices}
+    said = {value for row in grammar.rows["port"] if row.fact == "mode" for value in row.choices}
     return said | {grammar.default("port")["mode"]}
 
 
@@ -94,7 +94,7 @@ def _power(ports: dict[str, Port], old: Grammar, new: Grammar, told: Told) -> di
 
 def _stp(switch: Switch, new: Grammar, told: Told) -> Stp:
     stp = switch.stp
-    modes = {value for row in new.rows["stp"] if row.field == "mode" for value in row.choices} | {new.default("stp")["mode"]}
+    modes = {value for row in new.rows["stp"] if row.fact == "mode" for value in row.choices} | {new.default("stp")["mode"]}
     if stp.mode in modes:
         return stp
     if stp.mode in _BY_VLAN:

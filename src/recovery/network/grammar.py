@@ -33,16 +33,18 @@ Shape = Literal["value", "words", "flag", "choice", "each", "keyed", "vlans", "w
 class Row:
     """How one fact is worded.
 
-    ``value``: ``line``.  ``words``: a set of words in one line.  ``flag``: ``is`` and ``is_not``.  ``choice``: a line for each value; ``leave`` comes before
-    another one.  ``each``: a line for each element of a set.  ``keyed``: a line for each key of a mapping (``*`` in ``field``).
+    ``value``: ``line``.  ``words``: a set of words in one line.  ``flag``: ``is`` and ``is_not``.
+    ``choice``: a line for each value; ``leave`` comes before another one.
+    ``each``: a line for each element of a set.  ``keyed``: a line for each key of a mapping (``*`` in ``fact``).
     ``vlans``: a set of VLANs that is added to and taken from.  ``whole``: the part is one line.
-    ``when``: the modes in which the fact counts.  ``view``: where the line stands (empty: outside).  ``late``: taken back only after the rest was set.
+    ``when``: the modes in which the fact counts.  ``view``: where the line stands (empty: outside).
+    ``late``: taken back only after the rest was set.
     ``replace``: taken back before another value is set.  ``constant``: what a line of a mapping means that has no blank for it.
     ``maps``: words of the platform for a blank's values.  ``read``: (line, value) understood but never written.
     """
 
     kind: str
-    field: str
+    fact: str
     shape: Shape
     view: str
     lines: tuple[Line, ...] = ()
@@ -54,7 +56,7 @@ class Row:
     sets: Mapping[str, Line] = field(default_factory=dict)
     start: Mapping[str, frozenset[int]] = field(default_factory=dict)
     maps: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)
-    read: tuple[tuple[Line, Any], ...] = ()
+    also: tuple[tuple[Line, Any], ...] = ()
     implies: Mapping[str, Any] = field(default_factory=dict)
     late: bool = False
     replace: bool = False
@@ -66,7 +68,7 @@ class Row:
 
     def covers(self, path: str) -> bool:
         """Say whether a fact's path is this row's."""
-        return path == self.field or ("*" in self.field and re.fullmatch(re.escape(self.field).replace(r"\*", r"\w+"), path) is not None)
+        return path == self.fact or ("*" in self.fact and re.fullmatch(re.escape(self.fact).replace(r"\*", r"\w+"), path) is not None)
 
 
 @dataclass(frozen=True)
@@ -170,10 +172,10 @@ def _data(platform: str) -> dict[str, Any]:
 
 
 def _rows_over(base: list[dict[str, Any]], over: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A row takes the place of the one about the same fact and the same modes (of all of the fact, if it is dropped); a new one comes last."""
+    """A row takes the place of the one about the same fact and modes (of all about the fact, if it is dropped); a new one comes last."""
     rows = list(base)
     for row in over:
-        mine = [n for n, old in enumerate(rows) if old.get("field") == row.get("field")]
+        mine = [n for n, old in enumerate(rows) if old.get("fact") == row.get("fact")]
         same = [n for n in mine if len(mine) == 1 or set(rows[n].get("when", ())) & set(row.get("when", ()))]
         if row.get("drop") is True:
             rows = [old for n, old in enumerate(rows) if n not in mine]
@@ -218,7 +220,7 @@ def _row(kind: str, row: Mapping[str, Any], home: str, style: Style) -> Row:
     off = row.get("is_not", no + written[0].text) if shape == "flag" else None
     return Row(
         kind=kind,
-        field=row.get("field", ""),
+        fact=row.get("fact", ""),
         shape=shape,
         view=row.get("in", home),
         lines=written,
@@ -233,7 +235,7 @@ def _row(kind: str, row: Mapping[str, Any], home: str, style: Style) -> Row:
             for mode, vlans in row.get("start", {}).items()
         },
         maps=row.get("maps", {}),
-        read=tuple((line(text), value) for text, value in row.get("read", {}).items()),
+        also=tuple((line(text), value) for text, value in row.get("read", {}).items()),
         implies=row.get("implies", {}),
         late=row.get("late", False),
         replace=row.get("replace", False),

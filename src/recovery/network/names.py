@@ -30,7 +30,7 @@ def _types(platform: str) -> tuple[_Type, ...]:
     found = []
     for kind in ("management", "svi", "aggregate", "port", "other"):
         for long, given in (table.get(kind) or {}).items():
-            spec = given if isinstance(given, dict) else {"short": given or []}
+            spec: dict[str, Any] = given if isinstance(given, dict) else {"short": given or []}
             found.append(_Type(kind, long, tuple(spec.get("short", ())), spec.get("numbers", r"[\d/:.]+")))
     return tuple(found)
 

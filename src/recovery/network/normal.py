@@ -40,11 +40,13 @@ def expressible(switch: Switch) -> tuple[Switch, list[Unsaid]]:
             facts = _counting(grammar, kind, facts)
             changed[key] = built(kind, key, facts)
         if kind in COLLECTIONS:
-            switch = replace(switch, **{COLLECTIONS[kind]: changed})
+            collection: dict[str, Any] = {COLLECTIONS[kind]: changed}
+            switch = replace(switch, **collection)
         elif kind == "management":
             switch = replace(switch, management=replace(changed[""], vlan=switch.management.vlan))
         else:
-            switch = replace(switch, **{kind: changed[""]})
+            single: dict[str, Any] = {kind: changed[""]}
+            switch = replace(switch, **single)
     switch, more = _routes(grammar, switch)
     switch, absent = _absent(grammar, switch)
     if not any(view.kind == "user" for view in grammar.views.values()):
@@ -64,7 +66,7 @@ def _counting(grammar: Grammar, kind: str, facts: Facts) -> Facts:
         if path in grammar.silent or f"{kind}.{path}" in grammar.silent:
             value = default.get(path, value)
         elif rows and not any(row.applies(mode) for row in rows):
-            if "*" in rows[0].field:
+            if "*" in rows[0].fact:
                 continue
             value = default[path]
         if value is not None and grammar.usual.get(path) == value:
@@ -105,9 +107,9 @@ def _absent(grammar: Grammar, switch: Switch) -> tuple[Switch, list[Unsaid]]:
     unsaid = []
     services = switch.services
     for row in grammar.rows["services"]:
-        if row.view == "vlan" and (gone := getattr(services, row.field) - set(switch.vlans)):
-            unsaid.append(Unsaid("services", "", row.field, gone))
-            services = replace(services, **{row.field: getattr(services, row.field) - gone})
+        if row.view == "vlan" and (gone := getattr(services, row.fact) - set(switch.vlans)):
+            unsaid.append(Unsaid("services", "", row.fact, gone))
+            services = replace(services, **{row.fact: getattr(services, row.fact) - gone})
     return replace(switch, services=services), unsaid
 
 

@@ -60,7 +60,7 @@ def _readers(platform: str) -> dict[str, dict[str, list[Reader]]]:
 
 
 def _wordings(row: Row) -> Iterator[tuple[Line, str, Any]]:
-    for line, value in row.read:
+    for line, value in row.also:
         yield line, value if value in ("value", "set", "add", "drop", "except") else "const", value
     if row.shape == "flag":
         yield from ((line, "const", True) for line in row.lines)
@@ -247,29 +247,29 @@ class _Reading:
         if row.shape == "keyed":
             keys = values.get("key", 0)
             for each in sorted(keys if isinstance(keys, frozenset) else {keys}):
-                part.facts[row.field.replace("*", str(each))] = value
+                part.facts[row.fact.replace("*", str(each))] = value
         elif row.shape == "each":
-            if row.field in _ELEMENTS:
-                added: Any = {_ELEMENTS[row.field](**values)}
+            if row.fact in _ELEMENTS:
+                added: Any = {_ELEMENTS[row.fact](**values)}
             elif "mac" in values:
                 added = {(values["mac"], values.get("vlan", 0))}
             else:
                 added = value if isinstance(value, frozenset) else {key if value is None or value is True else value}
-            part.facts[row.field] = part.facts[row.field] | added
+            part.facts[row.fact] = part.facts[row.fact] | added
         elif row.shape == "vlans":
-            start = self.grammar.start(row, next(iter(row.start), "")) if row.field not in part.said else part.facts[row.field]
+            start = self.grammar.start(row, next(iter(row.start), "")) if row.fact not in part.said else part.facts[row.fact]
             change = {
                 "add": start | (value or frozenset()),
                 "drop": start - (value or frozenset()),
                 "except": ALL_VLANS - (value or frozenset()),
             }
-            part.facts[row.field] = change.get(reader.action, value)
+            part.facts[row.fact] = change.get(reader.action, value)
         else:
-            part.facts[row.field] = value
+            part.facts[row.fact] = value
         for path, implied in row.implies.items():
             if path not in part.said:
                 part.facts[path] = implied
-        part.said.setdefault(row.field, []).append((raw.number, raw.text, row))
+        part.said.setdefault(row.fact, []).append((raw.number, raw.text, row))
 
     def _settle(self, part: _Part) -> None:
         """Give each fact that counts in the part's mode what the mode brings; name lines about facts that do not count."""
@@ -279,19 +279,19 @@ class _Reading:
         for row in rows:
             if not row.when:
                 continue
-            said = [line for line in part.said.get(row.field, []) if line[2] is row]
+            said = [line for line in part.said.get(row.fact, []) if line[2] is row]
             if not row.applies(mode) and said:
                 header = self.grammar.views[row.view].enter.write(key=part.key) if row.view in self.grammar.views else ""
                 self.unknown += [Unknown(n, header, text, f"has no effect in mode {mode}") for n, text, _ in said]
-                if not any(other.applies(mode) for other in rows if other.field == row.field):
-                    part.facts[row.field] = default[row.field]
+                if not any(other.applies(mode) for other in rows if other.fact == row.fact):
+                    part.facts[row.fact] = default[row.fact]
             elif row.shape == "vlans" and row.applies(mode) and not said:
-                part.facts[row.field] = self.grammar.start(row, mode)
+                part.facts[row.fact] = self.grammar.start(row, mode)
 
     def switch(self, management: str) -> Switch:
         """Return what was read."""
         found: dict[str, dict[Any, Any]] = {kind: {} for kind in COLLECTIONS}
-        single = {kind: built(kind, "", self.grammar.default(kind)) for kind in CLASSES if kind not in COLLECTIONS}
+        single: dict[str, Any] = {kind: built(kind, "", self.grammar.default(kind)) for kind in CLASSES if kind not in COLLECTIONS}
         for (kind, key), part in self.parts.items():
             self._settle(part)
             if kind in COLLECTIONS:
@@ -300,14 +300,14 @@ class _Reading:
                 single[kind] = built(kind, key, part.facts)
         found["vlan"].setdefault(1, Vlan(1))
         blocks = {header: Block(self.kinds[header], header, tuple(lines)) for header, lines in self.blocks.items()}
+        # Ports stay in the order of the text; the rest is sorted.
+        collections: dict[str, Any] = {
+            COLLECTIONS[kind]: items if kind == "port" else dict(sorted(items.items())) for kind, items in found.items() if kind != "block"
+        }
         switch = Switch(
             platform=self.grammar.platform,
             hostname=self.hostname,
-            **{
-                COLLECTIONS[kind]: dict(sorted(items.items())) if kind != "port" else items
-                for kind, items in found.items()
-                if kind != "block"
-            },
+            **collections,
             routes=frozenset(self.routes),
             blocks=blocks,
             **single,

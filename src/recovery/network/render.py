@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from .change import Operation, operation_lines
-from .facts import built, parts
+from .facts import built, flat, parts
 from .grammar import Grammar, load
 from .model import Block, Switch, Vlan
 from .writing import Written
@@ -95,7 +95,7 @@ class _Sections:
             aggregate = self.switch.aggregates.get(part.aggregate)
             protocol = aggregate.protocol if aggregate else "static"
         if facts:
-            part = built(kind, key, {fact: value for fact, value in _facts(part).items() if fact in facts} | _usual(grammar, kind, facts))
+            part = built(kind, key, {fact: value for fact, value in flat(part).items() if fact in facts} | _usual(grammar, kind, facts))
         return operation_lines(grammar, Operation(kind, key, old, part, protocol=("", protocol)), entering=False)
 
     def _section(self, written: list[Written]) -> str:
@@ -106,12 +106,6 @@ class _Sections:
         sections = [outside] if outside else []
         sections += [[header, *(f" {line}" for own, line in written if own == header and line)] for header in headers]
         return "".join("\n".join([*section, style.separator, ""]) for section in sections)
-
-
-def _facts(part: Any) -> dict[str, Any]:
-    from .facts import flat
-
-    return flat(part)
 
 
 def _usual(grammar: Grammar, kind: str, facts: Sequence[str]) -> dict[str, Any]:

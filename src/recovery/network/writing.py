@@ -178,8 +178,8 @@ class _Writer:
         return found
 
     def _paths(self, row: Row) -> Iterable[str]:
-        if "*" not in row.field:
-            return [row.field]
+        if "*" not in row.fact:
+            return [row.fact]
         matching = {path for path in (*self.old, *self.new) if row.covers(path)}
         return sorted(matching, key=lambda path: [int(part) if part.isdigit() else 0 for part in path.split(".")])
 
@@ -206,7 +206,7 @@ class _Writer:
     def _fill(self, row: Row, line: Line, path: str, value: Any) -> str:
         # The value by its own blank, the key of a mapping by "key", the owner of a line in a shared view by "owner".
         values: dict[str, Any] = {"value": " ".join(sorted(value)) if row.shape == "words" else value, "owner": self.key}
-        if "*" in row.field:
+        if "*" in row.fact:
             values["key"] = int(re.sub(r"\D", "", path.split(".")[1]))
         if isinstance(value, tuple):
             values |= {"value": value[0], "protocol": value[1]}
@@ -225,7 +225,7 @@ class _Writer:
             values = _values(element)
             line = _choose(row, values)
             if line is None:
-                raise NotExpressible(self.grammar.platform, self.kind, self.key, row.field, element)
+                raise NotExpressible(self.grammar.platform, self.kind, self.key, row.fact, element)
             values |= {blank: words.get(values[blank], values[blank]) for blank, words in row.maps.items()}
             text = line.write(**values)
             if not adding:
@@ -241,8 +241,8 @@ class _Writer:
         """VLANs one by one: nothing is ever taken back that stays."""
         was, is_now = (row.applies(mode) for mode in self.modes)
         old_start, new_start = (self.grammar.start(row, mode) for mode in self.modes)
-        old = self.old[row.field] if was else frozenset()
-        new = self.new[row.field] if is_now else frozenset()
+        old = self.old[row.fact] if was else frozenset()
+        new = self.new[row.fact] if is_now else frozenset()
         if was and not is_now:
             if row.undo:
                 return ([self._at(row, row.undo.write())] if old != old_start else []), []
