@@ -47,7 +47,7 @@ def swapped(text: str, pairs: Mapping[str, str]) -> str:
 
 
 def keyed(text: str, keys: Mapping[str, str]) -> str:
-    """Return an inventory in which each host names the box whose host key it shows: beside its addresses, or not at all if it is its own."""
+    """Return an inventory in which each host names the box whose host key it shows, beside its addresses, unless it is its own."""
     lines, host, made = text.splitlines(keepends=True), "", []
     for line in lines:
         opened = re.match(r"^\s+([\w.-]+):\s*(#.*)?$", line)

@@ -30,8 +30,11 @@ from recovery.network.views import floors, full_ports, view
 
 @dataclass(frozen=True)
 class Asked:
-    """What the operator and the inventory ask for. ``spares``: those on the shelf; ``boxes``: name -> serial, stands_in_for, changed_at; ``times`` and
-    ``limits`` in seconds; ``people`` who handle cables; ``compatible``: model -> models that may stand in for it."""
+    """What the operator and the inventory ask for.
+
+    ``spares``: those on the shelf; ``boxes``: name -> serial, stands_in_for, changed_at; ``times`` and ``limits`` in seconds; ``people``
+    who handle cables; ``compatible``: model -> models that may stand in for it.
+    """
 
     failed: str
     spare: str = ""

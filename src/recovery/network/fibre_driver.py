@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from recovery.database.shell import Procedure
 from recovery.network.answers import SwitchError
@@ -70,15 +70,15 @@ class Ends:
         """Return what either end would be told in a phase."""
         return {side.switch: side.lines(phase, running[side.switch]) for side in self.sides}
 
-    def send(self, told: Mapping[str, Sequence[str]]) -> None:
-        """Send lines to both ends at once, and let them take effect."""
+    def send(self, told: Mapping[str, Sequence[str]]) -> bool:
+        """Send lines to both ends at once, and let them take effect; return whether either end had anything to say to them."""
 
-        def one(side: Side) -> None:
-            if told.get(side.switch):
-                self.sessions[side.switch].configure(told[side.switch])
+        def one(side: Side) -> bool:
+            lines = told.get(side.switch)
+            return any(answer.text.strip() for answer in self.sessions[side.switch].configure(lines)) if lines else False
 
         self._remember(told)
-        self._each(one)
+        return any(self._each(one).values())
 
     def _remember(self, told: Mapping[str, Sequence[str]]) -> None:
         for side in self.sides:
@@ -105,10 +105,22 @@ class Ends:
             return 0.0
         began = time.monotonic()
         with self.procedure.step(f"Shut {self._ports('old')}: from here on there is no loop, whatever is plugged"):
-            self._or_back(close)
+            # Time counts here: what was shut is read back only where a switch had something to say.
+            if self._or_back(close):
+                self._must_be("close")
         with self.procedure.step(f"Let {self._ports('new')} carry all that the old ports carried"):
             self._or_back(carry)
-        return round(time.monotonic() - began, 3)
+        took = round(time.monotonic() - began, 3)
+        with self.procedure.step("Read both ends back and compare them with what was approved"):
+            self._must_be("carry")
+        return took
+
+    def _must_be(self, phase: str) -> None:
+        """See that nothing of a phase is left to do: a line accepted in silence that did nothing is no better than a rejected one."""
+        left = {name: lines for name, lines in self.planned(phase, self.running()).items() if lines}
+        if left:
+            said = "; ".join(f"{name} was not changed by {lines[-2]!r}" for name, lines in left.items())
+            self._go_back(SwitchError(f"{said}, though it accepted the line."))
 
     def back(self) -> bool:
         """Put both ends back to what they were before: the new ports first, so that there is no loop on the way either."""
@@ -130,16 +142,20 @@ class Ends:
     def _ports(self, which: str) -> str:
         return " and ".join(f"{side.switch} {side.new if which == 'new' else side.old}" for side in self.sides)
 
-    def _or_back(self, told: Mapping[str, Sequence[str]]) -> None:
-        """Send it to both ends, or leave both as they were before. Raises MoveError."""
+    def _or_back(self, told: Mapping[str, Sequence[str]]) -> bool:
+        """Send it to both ends, or leave both as they were before; return what `send` does. Raises MoveError."""
         try:
-            self.send(told)
+            return self.send(told)
         except SwitchError as error:
-            try:
-                self.back()
-                after = self.planned("inverse", self.running())
-                restored = not any(after.values())
-            except SwitchError as second:
-                raise MoveError(f"{error.message} Putting it back failed too: {second.message}", False, error.code) from error
-            end = "Both ends are as they were before." if restored else "The ends are NOT as they were before."
-            raise MoveError(f"{error.message} {end}", restored, error.code) from error
+            self._go_back(error)
+        return False
+
+    def _go_back(self, error: SwitchError) -> NoReturn:
+        """Put both ends back, and raise what it was."""
+        try:
+            self.back()
+            restored = not any(self.planned("inverse", self.running()).values())
+        except SwitchError as second:
+            raise MoveError(f"{error.message} Putting it back failed too: {second.message}", False, error.code) from error
+        end = "Both ends are as they were before." if restored else "The ends are NOT as they were before."
+        raise MoveError(f"{error.message} {end}", restored, error.code) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from recovery.network import compare
 from recovery.network.compare import Deviation, View
@@ -122,26 +122,28 @@ def steady(plant: Plant, segment: str, a: End, b: End) -> str:
 def carries(before: Mapping[str, View], after: Mapping[str, View], ports: Mapping[str, Mapping[str, str]]) -> list[Deviation]:
     """Return what either switch does not carry as before. ``ports``: of each switch its old port -> its new port.
 
-    Addresses may come and go; but one that is still looked for at the old port means that its table was not flushed.
+    Both must see the same root of the spanning tree again. Addresses may come and go; but one that is still looked for at the old port
+    means that its table was not flushed.
     """
     found: list[Deviation] = []
     for switch, then in before.items():
         now, moved = after[switch], ports[switch]
-        everything = {
-            port: moved.get(port, port) for port in {*then.access, *then.trunks, *then.links, *then.neighbours, *then.macs.values()}
-        }
-        deviations = compare.compare(_without_fault(then, moved), now, everything, spared=())
+        known = {*then.access, *then.trunks, *then.links, *then.neighbours, *then.macs.values()} - set(moved.values())
+        deviations = compare.compare(_without_fault(then, moved), now, {port: moved.get(port, port) for port in known})
         found += [_at(switch, one) for one in deviations if one.aspect != "macs"]
         found += [_at(switch, one) for one in deviations if one.aspect == "macs" and one.after and one.after != "not seen yet"]
+        if now.root_bridge != next(iter(after.values())).root_bridge:
+            found.append(Deviation("stp", f"{switch} root", next(iter(after.values())).root_bridge, now.root_bridge))
         stale = sorted(mac for (_, mac), port in now.macs.items() if port in moved)
         found += [Deviation("macs", f"{switch} {mac}", "at the new port", "still at the old port") for mac in stale]
     return found
 
 
 def _without_fault(view: View, moved: Mapping[str, str]) -> View:
-    """Return what was expected: the old port had link and its neighbour, whatever the fault made of them."""
+    """Return what was expected, whatever the fault made of it: the old port had link; a part that was cut off had a root of its own."""
     links = {port: up or port in moved for port, up in view.links.items()}
-    return View(**{**vars(view), "links": links, "neighbours": {port: who for port, who in view.neighbours.items() if port not in moved}})
+    neighbours = {port: who for port, who in view.neighbours.items() if port not in moved}
+    return replace(view, links=links, neighbours=neighbours, root=None)
 
 
 def _at(switch: str, one: Deviation) -> Deviation:
