@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from recovery.network.archive import SECRETS, Archive, ArchiveError, age_s
 from recovery.network.device import Device
@@ -118,6 +119,20 @@ def test_lines_that_are_not_understood_are_named() -> None:
 @pytest.fixture(scope="module")
 def vault() -> Vault:
     return Vault(PROJECT / "bin" / "vault-password")
+
+
+def test_files_are_those_of_ansible_vault_both_ways(tmp_path: Path, vault: Vault) -> None:
+    ansible = VaultLib([("default", VaultSecret(b"lab-sample-password"))])
+    text = "Sup3rPublic\n中文 %^%#\n" * 20
+    assert ansible.decrypt(vault.encrypt(text)).decode() == text
+    path = tmp_path / "x"
+    path.write_bytes(ansible.encrypt(text))
+    assert vault.open(path) == text
+    path.write_bytes(path.read_bytes().replace(b"3", b"4", 1))
+    with pytest.raises(VaultError, match="cannot be opened"):
+        vault.open(path)
+    with pytest.raises(VaultError, match="not encrypted"):
+        vault.decrypt("plain text")
 
 
 def fetched(text: str = CONFIGURATION, name: str = "acc-1", at: datetime | None = None) -> Fetched:
