@@ -207,6 +207,13 @@ def test_a_refusal_is_shown_with_cause_reason_and_way_out() -> None:
         assert part in stream.getvalue()
 
 
+def test_what_a_runbook_says_to_people_is_shown() -> None:
+    stream = io.StringIO()
+    said = {"action": "ansible.builtin.debug", "msg": "Plug in the removable disk."}
+    View(stream).event({"event": "task", "name": "Say what is left", "host": "his-db", "result": "ok", "took_s": 0.1, "data": said})
+    assert "Plug in the removable disk." in stream.getvalue()
+
+
 def test_following_a_journal_reads_each_line_once_and_no_half_one(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     follower = Follower(path)

@@ -87,6 +87,8 @@ class View:
         if result in ("failed", "unreachable") and not data.get("refused") and data.get("msg"):
             for text in str(data["msg"]).strip().splitlines()[:12]:
                 self.line(f"      {text}", "red")
+        elif result == "ok" and data.get("action") == "ansible.builtin.debug" and isinstance(data.get("msg"), str):
+            self.line(f"      {data['msg'].strip()}", "cyan")
 
     def _differences(self, data: Mapping[str, Any]) -> None:
         for named in data.get("artifacts") or []:
