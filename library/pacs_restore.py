@@ -55,6 +55,11 @@ options:
     type: list
     elements: str
     default: []
+  lost:
+    description: The images that V(finish) notes as given up, as M(pacs_verify) named them; the next proof does not count them once more.
+    type: list
+    elements: dict
+    default: []
 attributes:
   check_mode:
     support: full
@@ -141,7 +146,7 @@ def carry_out(given: dict[str, Any], restore: Restore) -> dict[str, Any]:
         return {"rejected": restore.rollback()}
     if verb == "release":
         return {"deleted": restore.release(given["names"])}
-    restore.finish()
+    restore.finish(given["lost"])
     return {}
 
 
@@ -158,6 +163,7 @@ def main() -> None:
             "manifest": {"type": "dict", "default": {}},
             "aside": {"type": "str", "default": ""},
             "names": {"type": "list", "elements": "str", "default": []},
+            "lost": {"type": "list", "elements": "dict", "default": []},
         },
         required_if=[("verb", "stage", ("decision", "repositories", "handover")), ("verb", "swap", ("decision",))],
         supports_check_mode=True,

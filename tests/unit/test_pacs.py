@@ -13,7 +13,7 @@ import pytest
 from recovery.database.cluster import write_state
 from recovery.database.errors import RestoreError
 from recovery.database.shell import CommandError, Procedure
-from recovery.pacs import assess, backup, dicom, proof, restic, restore
+from recovery.pacs import assess, backup, dicom, given_up, proof, restic, restore
 from recovery.pacs.archive import Archive, Entry, dataset_sha256, digest, place_of, reconcile
 from recovery.pacs.restic import Repository, Snapshot
 
@@ -184,6 +184,23 @@ def test_images_stored_before_the_backup_must_be_there_and_later_ones_are_counte
     proof._promises(archive, {"aabb-1": entry}, [{"acknowledged": [rows[0] | {"sha256": "other"}]}], "", altered)
     assert altered.verdict == "FAIL"
     assert json.dumps(altered.measured)
+
+
+def test_what_an_earlier_restore_gave_up_is_not_missed_once_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(given_up, "PLACE", tmp_path / "state" / "given-up.json")
+    row = {"workstation": "w", "uid": "9.9", "done": "2026-11-22T01:00:00.000Z"}
+    given_up.note([row], "restore-1")
+
+    def proven() -> proof.Proof:
+        found = proof.Proof()
+        proof._promises(ARCHIVE, {}, [{"acknowledged": [row]}], "2026-11-22T02:00:00.000Z", found)
+        return found
+
+    assert (proven().verdict, proven().measured["lost_images"], proven().measured["given_up_images"]) == ("PASS", 0, 1)
+    given_up.forget("restore-2")
+    assert proven().verdict == "PASS"
+    given_up.forget("restore-1")
+    assert proven().verdict == "FAIL"
 
 
 class Undo(restore.Restore):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..database.shell import CommandError, Procedure
 from ..findings import Finding
+from . import given_up
 from .archive import NAMED, Archive, Entry, dataset_sha256, echo, place_of, reconcile
 
 
@@ -79,14 +80,21 @@ def _promises(archive: Archive, known: Mapping[str, Entry], seen: Sequence[Mappi
     by_uid = {entry.uid: name for name, entry in known.items() if entry.uid}
     acknowledged = sorted((row for one in seen for row in one.get("acknowledged") or ()), key=lambda row: str(row["done"]))
     failures = sorted(str(one["failed_first"]) for one in seen if one.get("failed_first"))
-    altered = []
+    altered, settled = [], []
+    earlier = given_up.read()
     for row in acknowledged:
         name = by_uid.get(row["uid"])
-        if name is None:
+        if name is None and row["uid"] in earlier:
+            settled.append(str(row["uid"]))
+        elif name is None:
             proof.lost.append({key: str(row[key]) for key in ("workstation", "uid", "done")})
         elif row.get("sha256") and dataset_sha256(place_of(archive.store, name)) != row["sha256"]:
             altered.append(str(row["uid"]))
     proof.measured |= {"acknowledged_images": len(acknowledged), "lost_images": len(proof.lost), "lost_transactions": len(proof.lost)}
+    if settled:
+        proof.measured["given_up_images"] = len(settled)
+        text = f"{len(settled)} images that earlier restores gave up are still missing: {', '.join(settled[:NAMED])}."
+        proof.findings.append(Finding("images-given-up", "info", text, "", "Have the modality send them again."))
     proof.measured["rpo_s"] = _age_of_loss(proof.lost)
     if altered:
         proof.findings.append(_wrong("images-altered", f"{len(altered)} images are not what was sent: {', '.join(altered[:NAMED])}."))

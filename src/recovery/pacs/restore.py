@@ -17,6 +17,7 @@ from typing import Any
 from ..database.cluster import OWNER, fsync_directory, postmaster_pid, read_state, service_active, write_state
 from ..database.errors import RestoreError
 from ..database.shell import CommandError, Procedure, now, psql
+from . import given_up
 from .archive import Archive, Reconciled, digest, echo, reconcile
 from .backup import INDEX_DUMP
 from .restic import Repository, explain
@@ -254,9 +255,10 @@ class Restore:
                 )
             time.sleep(0.1)
 
-    def finish(self) -> None:
-        """Note that the archive was proven; the next restore is a new one."""
+    def finish(self, lost: Sequence[Mapping[str, str]] = ()) -> None:
+        """Note that the archive was proven, and which images it gave up; the next restore is a new one."""
         if self.state:
+            given_up.note(lost, str(self.state.get("started", "")))
             self._enter("finished")
 
     # ---- the ways back and out ----------------------------------------------------------------------------------
@@ -288,6 +290,7 @@ class Restore:
                     data.rename(rejected)
                 aside.rename(data)
                 fsync_directory(data.parent)
+            given_up.forget(str(state.get("started", "")))
             write_state(self.cluster, state | {"phase": "rolled-back", "aside": "", "rejected": "", "at": now()})
             self.cluster.fence.unlink(missing_ok=True)
         with self.procedure.step("Start index and archive"):
