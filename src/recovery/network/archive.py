@@ -12,6 +12,7 @@ Only what was proven complete gets in; the last good one stays otherwise. The hi
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import hmac
@@ -25,7 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from recovery.network.change import difference
 from recovery.network.fetch import Fetched, digest, steady
+from recovery.network.parse import parse
 from recovery.network.scrub_network import replace
 from recovery.network.state import State
 from recovery.network.talk import talk
@@ -56,9 +59,17 @@ class Entry:
 
     @property
     def saved(self) -> bool:
-        """Say whether the switch starts with what it runs."""
+        """Say whether the switch starts with what it runs, however it writes it down: a saved text may be older than the software."""
         how = talk(self.platform)
-        return bool(self.startup) and steady(how, self.startup) == steady(how, self.running)
+        if not self.startup or steady(how, self.startup) == steady(how, self.running):
+            return bool(self.startup)
+        try:
+            kept, runs = parse(self.platform, self.startup), parse(self.platform, self.running)
+            both = {name: port for name, port in runs.ports.items() if name in kept.ports}  # a port without a line is as from the factory
+            same = not difference(kept, dataclasses.replace(runs, ports=both))
+        except ValueError:
+            return False
+        return same and {row.text for row in kept.unknown} == {row.text for row in runs.unknown}
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,10 @@ from recovery.network.failover_record import Record, Sealed
 from recovery.network.model import Switch
 from recovery.network.parse import parse
 from recovery.network.plant import Plant
+from recovery.network.scrub_network import hide_rows
 from recovery.network.session import Session
 from recovery.network.state import State, read
+from recovery.network.talk import talk
 from recovery.network.vault import Vault
 from recovery.network.views import floors, full_ports, view
 
@@ -131,8 +133,9 @@ def _plan(
     was, now = _described(asked, scene, chosen)
     mapping = portmap.propose(wanted, spare.switch, used=used)
     carried, left_behind = carry(wanted, mapping.ports, device.platform)
-    not_carried = [*mapping.told(), *({"what": one.what, "why": one.why} for one in left_behind)]
-    unknown = [{"line": one.line, "view": one.view, "text": one.text} for one in wanted.unknown]
+    secrets = talk(entry.platform).secrets  # what is quoted goes into the decision that people read, and into the journal
+    not_carried = hide_rows([*mapping.told(), *({"what": one.what, "why": one.why} for one in left_behind)], secrets)
+    unknown = hide_rows(({"line": one.line, "view": one.view, "text": one.text} for one in wanted.unknown), secrets)
     findings = judge_spare(was, now, view(spare.switch, spare.state), asked.limits)
     findings += judge_pairs(failed, _pairs(scene, archive, failed))
     findings += judge_ports(failed, chosen.name, used, mapping.ports, not_carried) + judge_unknown(failed, unknown)

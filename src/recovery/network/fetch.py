@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from recovery.findings import Finding
 from recovery.network.answers import SwitchError
 from recovery.network.device import Device
+from recovery.network.parse import parse as parse_configuration
 from recovery.network.session import Session
 from recovery.network.state import State, ask, parse
 from recovery.network.talk import Talk, talk
@@ -116,8 +117,6 @@ def judge(
 
 
 def _parses_back(device: Device, text: str, prompted: str) -> list[Finding]:
-    from recovery.network.parse import parse as parse_configuration
-
     try:
         switch = parse_configuration(device.platform, text)
     except (ValueError, KeyError) as error:

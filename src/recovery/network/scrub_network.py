@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 HIDDEN = "[***]"
 
@@ -25,3 +26,8 @@ def _line(line: str, patterns: Sequence[re.Pattern[str]], name: Callable[[str], 
 def hide(text: str, patterns: Sequence[re.Pattern[str]]) -> str:
     """Return the text with every secret hidden, for journals, diffs and messages."""
     return replace(text, patterns, lambda _: HIDDEN)
+
+
+def hide_rows(rows: Iterable[Mapping[str, Any]], patterns: Sequence[re.Pattern[str]]) -> list[dict[str, Any]]:
+    """Return rows that quote a configuration (what is not carried, what is not understood) with every secret hidden."""
+    return [{key: hide(value, patterns) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
