@@ -60,3 +60,13 @@ def test_a_working_archive_is_not_replaced() -> None:
     assert echo()
     host("ward-1").check_output("systemctl start pacs-workload")
     assert log()
+
+
+def test_without_an_old_archive_there_is_no_way_back() -> None:
+    host("ward-1").check_output("systemctl stop pacs-workload")
+    before = listing()
+    ran = recovery("pacs_rollback")
+    assert (ran.status, ran.verdict, ran.codes) == (4, "NOT-RUN", {"nothing-aside"}), ran.output
+    assert not [line for line in ran.journal if line["event"] == "approval_requested"]
+    assert listing() == before
+    host("ward-1").check_output("systemctl start pacs-workload")
