@@ -170,6 +170,25 @@ def test_a_run_is_recorded_from_its_journal(tmp_path: Path, monkeypatch: pytest.
     assert len(ended.evidence_sha256) == 64 and ended.target.startswith("time:") and ended.requested_by == "timer"
 
 
+@pytest.mark.parametrize(("system", "drill"), [("", "database-restore"), ("his", "database-restore"), ("lis", "laboratory-restore")])
+def test_a_drill_is_recorded_for_the_system_that_it_was_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, drill: str
+) -> None:
+    monkeypatch.setenv("RECOVERY_DRILLS", str(tmp_path))
+    journal = events("r1", "PASS")
+    journal[0]["data"]["extra_vars"] = {"system": system} if system else {}
+    plan = Path(__file__).resolve().parents[2] / "plan"
+    assert recording.note("database_restore_drill", plan, lambda: journal, "r1", tmp_path)
+    assert [found.drill for found in history.load()] == [drill]
+    journal[0]["data"]["extra_vars"] = {"system": "unknown"}
+    assert not recording.note("database_restore_drill", plan, lambda: journal, "r1", tmp_path)
+
+
+def test_the_command_that_is_named_is_about_the_drill_s_own_system() -> None:
+    drill = load_drills(Path(__file__).resolve().parents[2] / "plan")["laboratory-restore"]
+    assert "recovery run database_restore_drill -e system=lis" in due.standing(drill, [], NOW).sentence
+
+
 def test_the_command_says_it_and_exits_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOVERY_DRILLS", str(tmp_path))
     runner = CliRunner()

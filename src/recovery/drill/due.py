@@ -37,7 +37,7 @@ def _day(moment: datetime) -> str:
 def standing(drill: Drill, records: Iterable[Record], at: datetime) -> Standing:
     """Judge one kind of drill at a moment. A rehearsal in check mode is no drill; a drill that was interrupted has failed."""
     own = sorted((r for r in records if r.drill == drill.name and not r.rehearsal), key=lambda r: r.at)
-    command = f"recovery run {drill.runbook}"
+    command = drill.command
     title = drill.title["en"]
     if not own:
         return Standing(drill.name, NEVER_RAN, f"The {title} ({drill.clause}) has never been run. Run it: {command}", None)

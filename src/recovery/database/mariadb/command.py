@@ -5,7 +5,7 @@ hospital-mariadb SYSTEM run copy               copy the repository of this place
 hospital-mariadb SYSTEM tail                   receive the binary log until stopped
 hospital-mariadb SYSTEM state                  say how the repository of this place is (JSON)
 hospital-mariadb SYSTEM door                   a forced command at the database server: list | export LABEL | mark | socket
-hospital-mariadb SYSTEM reader                 a forced command where a repository lies: list | get LABEL | logs HISTORY
+hospital-mariadb SYSTEM reader                 a forced command where a repository lies: [removable] list | get LABEL | logs HISTORY
 hospital-mariadb SYSTEM removable WORDS        the same words, of the removable disk on this host
 """
 
@@ -79,7 +79,9 @@ def door(place: Place, words: Sequence[str]) -> int:
 
 
 def reader(place: Place, words: Sequence[str]) -> int:
-    """Give out what a restore reads, and nothing else."""
+    """Give out what a restore reads, and nothing else; where a removable disk may be, its copy as well."""
+    if words[:1] == ["removable"] and place.removable:
+        return on_disk(place, words[1:])
     source: Any = giving if place.name == "local" else vault
     if words == ["list"]:
         return int(source.give_list(place))

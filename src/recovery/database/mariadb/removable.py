@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,7 @@ from ...findings import Finding
 from ..shell import Procedure
 from . import vault
 from .backup import archive, blocked
-from .place import BackupError, Place
+from .place import BackupError, Place, door_account
 from .repository import Backup, Repository, local_writer
 
 RECORD = "copied.json"
@@ -113,6 +114,11 @@ def copy(place: Place, procedure: Procedure) -> dict[str, Any]:
         copied_at = datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
         told = json.dumps({"copied_at": copied_at, "verified": verified}, indent=1) + "\n"
         local_writer(Path(disk.path) / RECORD)(told.encode())
+        # All of it is encrypted; the door may read it for a rehearsal.
+        for path in (Path(disk.path), *Path(disk.path).rglob("*")):
+            with suppress(LookupError):  # where no door was ever set up, nobody else reads it
+                shutil.chown(path, group=door_account(place.system))
+            path.chmod(0o750 if path.is_dir() else 0o640)
         procedure.run(["sync", "--file-system", disk.path])
     return {"findings": [], "verified": verified, "copied_at": copied_at}
 

@@ -121,7 +121,10 @@ def prepare(state: HostState, place: Place) -> dict[str, Any]:
         accounts = [] if place.name == "reader" else [{"name": mine, "home": f"/var/lib/{mine}"}]
         directories = [
             {"path": str(HOME), "owner": "root", "mode": "0755"},
-            {"path": str(place.home), "owner": place.user, "mode": "0700"},
+            # The door reads the removable copy for a rehearsal, by its passphrase.
+            {"path": str(place.home), "owner": place.user, "group": door, "mode": "0750"}
+            if place.removable
+            else {"path": str(place.home), "owner": place.user, "mode": "0700"},
             {"path": "/etc/ssh/authorized_keys.d", "owner": "root", "mode": "0755"},
         ]
         if place.name == "local":
@@ -165,7 +168,8 @@ def _files(place: Place, values: Mapping[str, Any], wanted: Mapping[str, Any], s
         files.append({"path": f"/etc/systemd/system/{system}-backup-{kind}.timer", "content": text})
     if offsite or place.removable:
         passphrase = f"{secrets['passphrase']}\n"
-        files.append({"path": f"{home}/passphrase", "content": passphrase, "owner": place.user, "mode": "0400", "shown": "nothing"})
+        rights = {"mode": "0400"} if offsite else {"group": door, "mode": "0440"}
+        files.append({"path": f"{home}/passphrase", "content": passphrase, "owner": place.user, "shown": "nothing", **rights})
     return files
 
 
