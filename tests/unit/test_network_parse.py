@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.switch_models import unlike
 
 from recovery.network.grammar import PLATFORMS
 from recovery.network.model import ALL_VLANS, Block, Route, Secret, TrapHost, User, Vrrp
 from recovery.network.parse import parse
 from recovery.network.render import render
+from support.switch_models import unlike
 
 CONFIGS = Path(__file__).parents[1] / "fixtures" / "network" / "configs"
 FILES = sorted(CONFIGS.glob("*/*.cfg"))

@@ -23,6 +23,7 @@ def convert(switch: Switch, old: Grammar, new: Grammar) -> tuple[Switch, Told]:
         aggregates={number: _mode(f"aggregate {number}", aggregate, new, told) for number, aggregate in switch.aggregates.items()},
     )
     switch = replace(switch, ports=_power(_members(switch, new), old, new, told))
+    switch = _guards(_names(switch, new), old, new, told)
     switch = replace(switch, stp=_stp(switch, new, told), users={name: _rank(user, old, new) for name, user in switch.users.items()})
     return _gateway(switch), told
 
@@ -110,6 +111,40 @@ def _stp(switch: Switch, new: Grammar, told: Told) -> Stp:
         return replace(stp, mode="rapid-pvst", priorities=dict.fromkeys(sorted(vlans), priority) if priority is not None else {})
     told.append((f"spanning tree mode {stp.mode}", f"{new.platform} does not have it: rstp, which understands it, is taken"))
     return replace(stp, mode="rstp")
+
+
+def _has(grammar: Grammar, kind: str, fact: str) -> bool:
+    return any(row.covers(fact) for row in grammar.rows[kind])
+
+
+def _names(switch: Switch, new: Grammar) -> Switch:
+    """Where a VLAN has a name only, its description becomes one, in a word."""
+    if _has(new, "vlan", "description"):
+        return switch
+    vlans = {
+        number: replace(vlan, name=vlan.name or "-".join(vlan.description.split())[:32], description="")
+        for number, vlan in switch.vlans.items()
+    }
+    return replace(switch, vlans=vlans)
+
+
+def _guards(switch: Switch, old: Grammar, new: Grammar, told: Told) -> Switch:
+    """Edge ports, their guard and their learnt addresses: said for all on one platform, for each port on another."""
+    ports, stp = dict(switch.ports), switch.stp
+    if stp.edge_default and not _has(new, "stp", "edge_default"):
+        stp = replace(stp, edge_default=False)
+        ports = {name: replace(port, stp=replace(port.stp, edge=port.stp.edge or port.mode == "access")) for name, port in ports.items()}
+    if not _has(new, "port", "stp.bpdu_guard") and any(port.stp.bpdu_guard for port in ports.values()):
+        if any(port.stp.edge and not port.stp.bpdu_guard for port in ports.values()):
+            told.append(("BPDU guard of single ports", f"{new.platform} guards every edge port or none: every one is guarded now"))
+        stp = replace(stp, bpdu_guard_default=True)
+        ports = {name: replace(port, stp=replace(port.stp, bpdu_guard=False)) for name, port in ports.items()}
+    if not _has(new, "port", "security.sticky"):
+        # It keeps what it has learnt anyway.
+        ports = {name: replace(port, security=replace(port.security, sticky=False)) for name, port in ports.items()}
+    elif not _has(old, "port", "security.sticky"):
+        ports = {name: replace(port, security=replace(port.security, sticky=port.security.enabled)) for name, port in ports.items()}
+    return replace(switch, ports=ports, stp=stp)
 
 
 def _rank(user: User, old: Grammar, new: Grammar) -> User:
