@@ -61,8 +61,9 @@ class Rule:
     each: str = ""
     enter: bool = True
     prompt: str = ""
-    block: str = "full"  # full | filled (shown only with something in it) | ranges | lists
+    block: str = "full"  # full | filled (shown only with something in it) | ranges | gathered | lists
     ranges: str = ""
+    joined: bool = False  # its blocks stand together, without a separator between them
     keep: bool = False  # belongs to the box: cannot be removed
     needs: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
@@ -156,7 +157,7 @@ def _rule(view: str, given: Mapping[str, Any], group: int, order: int) -> Rule:
         line=line,
         group=group,
         order=order,
-        slot=given.get("slot") or given.get("opens") or (words[0].strip() if words else line),
+        slot=given.get("slot") or (words[0].strip() if words else "") or line,
         key=key,
         acts=given.get("acts") or {},
         off=given.get("off") or {},
@@ -182,6 +183,7 @@ def _rule(view: str, given: Mapping[str, Any], group: int, order: int) -> Rule:
                 "shown_as",
                 "fixed",
                 "always",
+                "joined",
             )
             if name in given
         },
@@ -209,7 +211,7 @@ KNOWN = {
     "block",
     "ranges",
 }
-KNOWN |= {"keep", "anywhere", "says", "hidden", "needs", "drops", "slot", "shown_as", "fixed", "also", "always"}
+KNOWN |= {"keep", "anywhere", "says", "hidden", "needs", "drops", "slot", "shown_as", "fixed", "also", "always", "joined"}
 
 
 def _flat(entries: Sequence[Any], parts: Mapping[str, Sequence[Any]]) -> Iterator[Any]:

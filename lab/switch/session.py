@@ -16,6 +16,7 @@ from lab.switch.switch import Switch
 from lab.switch.tree import Context, Key, RefusedError, Tree
 
 MEMBERSHIP = {"aggregate", "lacp", "passive", "fast"}  # what a port says of its aggregate
+LINK = {"mode", "access", "native", "hybrid", "voice"}
 FILTERS = ("include", "exclude", "begin", "section", "count")
 
 
@@ -208,8 +209,25 @@ class Session:
             else:
                 said += allowed(self, tree, context, rule, match.values)
                 tree.set(context, rule, match.values, match.text)
+            said += self._spread(tree, context, verb, rule, match)
         if verb == "set":
             said.append(rule.says)
+
+    def _spread(self, tree: Tree, context: Context, verb: str, rule: Rule, match: Match[Any]) -> list[str]:
+        """Give a line of an aggregate to its members too, where the platform does so."""
+        if "propagates" not in self.data or context.view != "aggregate" or not (rule.op or LINK & rule.acts.keys() or rule.drops):
+            return []
+        number = int(context.name[len(context.name.rstrip("0123456789")) :])
+        said = []
+        for port in tree.root.within("port"):
+            if port.facts().get("aggregate") != number:
+                continue
+            if verb == "undo":
+                tree.undo(port, rule, match.values, match.text.partition(" ")[2])
+            else:
+                tree.set(port, rule, match.values, match.text)
+            said.append(str(self.data["propagates"]).format(port.name))
+        return said
 
 
 def filtered(text: str, how: str, pattern: str) -> str:

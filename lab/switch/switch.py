@@ -125,7 +125,7 @@ class Switch:
         for number, raw in enumerate(text.splitlines(), 1):
             line = raw.strip()
             if not line or line[0] in "#!" or re.fullmatch(self.grammar.data["skip"], line):
-                if line[:1] in ("#", "!"):
+                if raw[:1] in ("#", "!"):
                     stack = stack[:1]
                 continue
             indent = len(raw) - len(raw.lstrip())

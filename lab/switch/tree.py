@@ -220,6 +220,9 @@ class Tree:
             number = rule.group
             if rule.opens:
                 blocks = self._opened_blocks(root, rule)
+                if rule.joined and blocks:
+                    group += [line for block in blocks for line in block]
+                    continue
                 if blocks and group:
                     yield group
                     group = []
@@ -235,9 +238,12 @@ class Tree:
         mine = sorted((c for c in parent.children.values() if c.rule is rule), key=_natural)
         if rule.block == "filled":
             mine = [child for child in mine if child.items or child.children]
-        if rule.block != "ranges":
+        if rule.block not in ("ranges", "gathered"):
             return [self._block(child, 0) for child in mine]
-        plain = ranges(int(c.name) for c in mine if not c.items)
+        bare = [int(c.name) for c in mine if not c.items]
+        if rule.block == "gathered" and len(bare) > 1:
+            return [[rule.ranges.format(commas_list(bare))], *(self._block(c, 0) for c in mine if c.items)]
+        plain = ranges(bare)
         blocks = {int(c.name): self._block(c, 0) for c in mine if c.items}
         blocks |= {a: [write_line(rule.line, {rule.key[0]: a}) if a == b else rule.ranges.format(a, b)] for a, b in plain}
         return [blocks[number] for number in sorted(blocks)]

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAC = re.compile(r"[0-9a-f]{4}([-.])[0-9a-f]{4}\1[0-9a-f]{4}|([0-9a-f]{2}[:-]){5}[0-9a-f]{2}", re.IGNORECASE)
+RANGE = re.compile(
+    r"(?P<kind>(?:\d+GE|[A-Za-z][A-Za-z-]*?)) ?(?P<first>\d[\d/]*)(?: ?(?:-|to) ?(?:(?:\d+GE|[A-Za-z-]+) ?)?(?P<last>\d[\d/]*))?"
+)
 LIST_ITEMS = 10  # as many as one command of Huawei's or H3C's takes
 
 
@@ -178,6 +181,23 @@ def _number(word: str, arguments: Sequence[str], environment: Environment, so_fa
     return Taken(found[1], found[1]) if found else None
 
 
+def _ports(word: str, arguments: Sequence[str], environment: Environment, so_far: Any) -> Taken | None:
+    """Read `GigabitEthernet 0/0/1 to GigabitEthernet 0/0/4` or `Gi1/0/1 - 4, Gi1/0/7`."""
+    names: list[str] = []
+    for item in word.split(","):
+        found = RANGE.fullmatch(item.strip())
+        if not found:
+            return None
+        head, _, first = found["first"].rpartition("/")
+        last = (found["last"] or found["first"]).rpartition("/")[2]
+        every = range(int(first), int(last) + 1)
+        there = [environment.interface(found["kind"], f"{head}/{number}", "port") for number in every]
+        if not there or None in there:
+            return None
+        names += [row[1] for row in there if row]
+    return Taken(tuple(names), word)
+
+
 def _int(word: str, arguments: Sequence[str], environment: Environment, so_far: Any) -> Taken | None:
     low, high, *step = (int(argument) for argument in arguments) if arguments else (0, 2**32 - 1)
     good = word.isdigit() and low <= int(word) <= high and (not step or int(word) % step[0] == 0)
@@ -198,7 +218,7 @@ def _mask(word: str, arguments: Sequence[str], environment: Environment, so_far:
         network = ipaddress.IPv4Network(f"0.0.0.0/{word}")
     except ValueError:
         return None
-    return Taken(network.prefixlen, str(network.netmask))
+    return Taken(network.prefixlen, str(network.prefixlen) if "short" in arguments else str(network.netmask))
 
 
 def _mac(word: str, arguments: Sequence[str], environment: Environment, so_far: Any) -> Taken | None:
@@ -263,4 +283,5 @@ TYPES: dict[str, Type] = {
     "text": Type(_text, whole=True),
     "match": Type(_match),
     "secret": Type(_secret),
+    "ports": Type(_ports, whole=True),
 }
