@@ -99,7 +99,7 @@ def _replug(scene: Scene, parameters: dict[str, str], kept: dict[str, Any]) -> N
     require_reached(scene, _beyond(scene, cable), f"the cable {cable.name} is plugged in again")
 
 
-def require_reached(scene: Scene, names: Sequence[str], although: str, timeout_s: float = 8) -> None:
+def require_reached(scene: Scene, names: Sequence[str], although: str, timeout_s: float = 20) -> None:
     """Wait until the control node reaches hosts; LabError if it does not."""
     deadline, waiting = time.monotonic() + timeout_s, list(names)
     while waiting := [name for name in waiting if not reaches(scene.lab, scene.topology, name)]:

@@ -127,13 +127,18 @@ def shine(lab: Lab, topology: Topology, state: Condition, faults: Collection[Map
         _lose(lab, switch.name, lossy)
 
 
+def _some(share: int) -> str:
+    """Return what lets a rule of nft take a share of the packets (per cent)."""
+    return f"numgen random mod 100 < {share} " if share < 100 else ""
+
+
 def _lose(lab: Lab, switch: str, lossy: Mapping[str, int]) -> None:
     """Drop a share (per cent) of what leaves by some ports of a switch, and nothing elsewhere."""
     marker = lab.host_dir(switch) / "glass"
     if not lossy and not marker.exists():
         return
     chains = [
-        f'chain {name} {{ type filter hook egress device "{name}" priority 0; numgen random mod 100 < {share} counter drop; }}'
+        f'chain {name} {{ type filter hook egress device "{name}" priority 0; {_some(share)}counter drop; }}'
         for name, share in lossy.items()
     ]
     rules = f"table netdev {TABLE}\ndelete table netdev {TABLE}\ntable netdev {TABLE} {{\n" + "\n".join(chains) + "\n}\n"

@@ -37,6 +37,7 @@ from lab.switch.ovs_rows import BRIDGE, TIMEOUT_S, Row, row, run
 LIGHT = Path("/var/lib/switch/light.json")
 LLDP_SCRIPT = Path("/run/switch-lldp.conf")
 LLDP_INTERVAL_S = 5
+EDGE_WAIT_S = 0.3
 LLDP_AGAIN_S = (0.3, 1.0, 2.5)  # lldpd takes notice of a new interface in its own time
 RTMGRP_LINK = 1
 
@@ -52,6 +53,7 @@ class Ovs:
         self._rows: dict[str, Row] = {}
         self._lit: set[str] = set()
         self._begun = False
+        self._raised: set[str] = set()  # interfaces that have been brought up, or taken down, since they appeared
         self._cleared: dict[str, Counters] = {}
         self._powered = time.monotonic() - reading.seconds_since_boot()
         self._lock = threading.RLock()
@@ -130,19 +132,27 @@ class Ovs:
             self._vsctl(words[1:])
             words = ["--", "set", "Bridge", BRIDGE, f"rstp_enable={str(stp.enabled).lower()}", f"other_config:rstp-priority={stp.priority}"]
         for name, have in self._rows.items():
-            if name not in wanted or wanted[name].interfaces != have.interfaces:
+            if name not in wanted or wanted[name].anew(have):
                 words += ["--", "--if-exists", "del-port", BRIDGE, name]
         for name, want in wanted.items():
             known = self._rows.get(name)
-            if known is None or known.interfaces != want.interfaces:
+            if known is None or want.anew(known):
                 words += want.create(name)
             elif known != want:
                 words += want.change(name)
         self._vsctl(words[1:])
         self._rows = wanted
 
+    def _await_tree(self, interfaces: set[str]) -> None:
+        """Let the spanning tree take notice of new edge ports while they are down: else it keeps them waiting for three seconds."""
+        names = (self._names[interface] for interface in interfaces)
+        if self.setting.stp.enabled and any(self.setting.ports.get(name, PortSetting()).edge for name in names):
+            time.sleep(EDGE_WAIT_S)
+
     def _raise_ports(self, interfaces: set[str]) -> None:
         """Bring up what is enabled and take down what is shut: the far end loses its carrier then."""
+        self._await_tree(interfaces - self._raised)
+        self._raised = set(interfaces) | (self._raised & self._present)
         lines = []
         for interface in sorted(interfaces):
             port = self.setting.ports.get(self._names[interface], PortSetting())
@@ -220,10 +230,11 @@ class Ovs:
         now = self._plugged()
         came, went = now - self._present, self._present - now
         self._present = now
-        if came:
-            self._raise_ports(came)
+        self._raised &= now
         if came or went:
             self._forward(False)
+        if came:
+            self._raise_ports(came)
         lit = {interface for interface in now if reading.carrier(interface)}
         dark, self._lit = self._lit - lit, lit
         if dark:

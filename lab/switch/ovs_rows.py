@@ -30,6 +30,11 @@ class Row:
     interfaces: tuple[str, ...]
     columns: tuple[str, ...]
     internal: bool = False
+    spanning: bool = False  # it takes part in the spanning tree
+
+    def anew(self, known: Row | None) -> bool:
+        """Tell whether a port must be made anew; one that joins or leaves the spanning tree would stay out of the flood."""
+        return known is None or (known.interfaces, known.spanning) != (self.interfaces, self.spanning)
 
     def create(self, name: str) -> list[str]:
         """Return the words that make it."""
@@ -66,8 +71,8 @@ def row(port: PortSetting, interfaces: Sequence[str], lacp: AggregateSetting | N
     columns = vlan_columns(port)
     if columns is None or not interfaces:
         return None
-    config = {"rstp-enable": "true" if port.stp else "false", "rstp-port-admin-edge": "true" if port.edge else "false"}
-    config["rstp-port-auto-edge"] = "false"
+    edge = str(port.edge).lower()
+    config = {"rstp-enable": str(port.stp).lower(), "rstp-port-admin-edge": edge, "rstp-port-auto-edge": edge}
     if port.stp_cost is not None:
         config["rstp-path-cost"] = str(port.stp_cost)
     if port.stp_priority is not None:
@@ -79,4 +84,4 @@ def row(port: PortSetting, interfaces: Sequence[str], lacp: AggregateSetting | N
     columns += [f"other_config:{key}={value}" for key, value in sorted(config.items())]
     if port.isolated:
         columns.append("protected=true")
-    return Row(tuple(interfaces), tuple(columns))
+    return Row(tuple(interfaces), tuple(columns), spanning=port.stp)
