@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recovery.database import standby_judge, standby_rejoin, standby_verbs
+from recovery.database import standby, standby_judge, standby_rejoin, standby_verbs
 from recovery.database.cluster import Cluster
 from recovery.database.errors import RestoreError
 from recovery.database.standby import Partner, lag, slot_of
@@ -148,6 +148,21 @@ def test_who_may_come_back() -> None:
     assert codes(standby_judge.judge_rejoin(serving, PRIMARY, "db-2")) == ["server-healthy"]
     warned = standby_judge.judge_rejoin(serving, took_over, "db-2")
     assert [finding.code for finding in warned] == ["two-primaries"]
+
+
+def test_a_database_that_the_other_server_serves_is_not_restored_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert codes(standby_judge.judge_restore(PRIMARY, {"7"})) == ["other-server-serves"]
+    assert codes(standby_judge.judge_restore(PRIMARY, set())) == ["other-server-serves"]
+    assert standby_judge.judge_restore({**PRIMARY, "standby": True}, {"7"}) == []
+    assert standby_judge.judge_restore(PRIMARY, {"8"}) == []
+    assert standby_judge.judge_restore(None, {"7"}) == []
+    asked: list[str] = []
+    monkeypatch.setattr(standby, "run", lambda argv, **_: asked.append(argv[7]) or "7|3|0/3000100|his\noff\n")
+    guard = tmp_path / "guard.json"
+    assert standby.other_of_pair(guard) is None
+    guard.write_text(json.dumps({"partner_conninfo": "host=192.0.2.1"}), encoding="utf-8")
+    assert standby.other_of_pair(guard) == {"system_identifier": "7", "timeline": 3, "lsn": "0/3000100", "standby": False}
+    assert asked == ["host=192.0.2.1 dbname=replication replication=true"]
 
 
 def test_names_and_connections_carry_no_secret() -> None:

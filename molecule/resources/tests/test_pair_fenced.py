@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hospital import host
+from hospital import host, recovery
 from pair import ask, holders, on, serving
 
 
@@ -17,3 +17,11 @@ def test_not_even_if_somebody_starts_it() -> None:
     assert ask("his-db", "select 1") == ""
     assert serving() == ["his-db-2"]
     assert holders() == ["his-db-2"]
+
+
+def test_a_restore_of_the_old_server_beside_the_one_that_serves_is_refused() -> None:
+    ran = recovery("database_restore", "-e", "source=offsite")
+    assert (ran.status, ran.verdict) == (4, "NOT-RUN"), ran.output
+    assert "other-server-serves" in ran.codes, ran.output
+    assert ask("his-db", "select 1") == ""
+    assert serving() == ["his-db-2"]

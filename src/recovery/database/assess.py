@@ -14,6 +14,8 @@ from .pgbackrest import Repository, explain
 from .reach import Candidate as Candidate
 from .reach import Reaching, choose, examine_log, failed_at, out_of_range, own_log, rpo_findings, span
 from .shell import CommandError, Procedure
+from .standby import other_of_pair
+from .standby_judge import judge_restore
 from .target import Target
 
 SOURCES = ("local", "removable", "offsite")
@@ -220,6 +222,7 @@ def assess(
         plans = list(_plans(usable))
         findings += examine_server(cluster, state, max((plan["bytes"] for plan in plans), default=0))
         findings += _identity(cluster, usable)
+        findings += judge_restore(other_of_pair(), {c.system_identifier for c in usable if c.system_identifier})
         if usable:
             fault = failed_at(cluster, state.serving)
             findings += rpo_findings(usable[0], target, fault, asked.rpo_s, asked.planned_rpo_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import socket
 import time
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from .shell import CommandError, now, psql, run
 from .wal import parse_lsn
 
 PASSWORDS = "/etc/postgresql/standby.pgpass"
+# What the guard of a pair reads: how the other one is asked, among others.
+GUARD = Path("/etc/hospital-standby.json")
 # A lost partner must be noticed by the receiver at once, not after the kernel's two hours.
 KEEPALIVE = "connect_timeout=3 keepalives_idle=2 keepalives_interval=1 keepalives_count=3"
 # How far back what workstations saw saved is compared with a standby, before the newest transaction that it has. Seconds.
@@ -54,15 +57,27 @@ class Partner:
 
     def ask(self, timeout: float = 8) -> dict[str, Any] | None:
         """Return what the partner says of itself (system, timeline, position, whether it is a standby), None if it says nothing."""
-        login = self.conninfo("standby-question", database="replication") + " replication=true"
-        command = ["psql", "-X", "-q", "-A", "-t", "-w", "-d", login, "-c", "IDENTIFY_SYSTEM", "-c", "SHOW in_hot_standby"]
-        try:
-            lines = run(command, user=OWNER, timeout=timeout).splitlines()
-            system, timeline, position = lines[0].split("|")[:3]
-            standby = lines[1].strip() == "on"
-        except (CommandError, ValueError, IndexError):
-            return None
-        return {"system_identifier": system, "timeline": int(timeline), "lsn": position, "standby": standby}
+        return _identify(self.conninfo("standby-question"), timeout)
+
+
+def _identify(login: str, timeout: float) -> dict[str, Any] | None:
+    command = ["psql", "-X", "-q", "-A", "-t", "-w", "-d", f"{login} dbname=replication replication=true"]
+    try:
+        lines = run([*command, "-c", "IDENTIFY_SYSTEM", "-c", "SHOW in_hot_standby"], user=OWNER, timeout=timeout).splitlines()
+        system, timeline, position = lines[0].split("|")[:3]
+        standby = lines[1].strip() == "on"
+    except (CommandError, ValueError, IndexError):
+        return None
+    return {"system_identifier": system, "timeline": int(timeline), "lsn": position, "standby": standby}
+
+
+def other_of_pair(guard: Path = GUARD, timeout: float = 8) -> dict[str, Any] | None:
+    """Return what the other server of this host's pair says of itself; None if it says nothing, or this host is none of a pair."""
+    try:
+        login = str(json.loads(guard.read_text(encoding="utf-8"))["partner_conninfo"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return _identify(login, timeout)
 
 
 def slot_of(name: str) -> str:

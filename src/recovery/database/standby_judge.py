@@ -290,6 +290,22 @@ def judge_rejoin(facts: Mapping[str, Any], primary: Mapping[str, Any] | None, pa
     return found
 
 
+def judge_restore(other: Mapping[str, Any] | None, known: set[str]) -> list[Finding]:
+    """What speaks against a restore on a server whose pair has another one; ``known``: system identifiers of what would be restored."""
+    if other is None or other["standby"] or (known and str(other["system_identifier"]) not in known):
+        return []
+    return [
+        Finding(
+            "other-server-serves",
+            "overridable",
+            f"The other server of this pair serves this very database (timeline {other['timeline']}).",
+            why="A restore here would begin a younger history: the other one would stop itself, and what it has saved since would be lost.",
+            remedy="If it took over from this one: recovery run database_rejoin brings this one back behind it.",
+            alternative="If the data there are damaged, name it as the server to restore: exchange the two in the inventory.",
+        )
+    ]
+
+
 def behind_fork(end: str, fork: str) -> int:
     """Return how many bytes of log lie beyond the position at which the histories parted."""
     return max(0, parse_lsn(end) - parse_lsn(fork))
