@@ -48,6 +48,7 @@ integration: ## The parts together, on labs of their own
 endurance: ## Kill a recovery at every point, cut the power, fill the disk; run it again (hours; ARGS="--points 5 --kinds kill")
 	@bin/setup everything
 	@bin/as-root env PYTHONPATH=tests $(PYTHON) -m endurance $(ARGS)
+	@bin/as-root $(PYTHON) -m pytest -q tests/endurance/laboratory.py
 
 bench: ## Measure against the raw tools; results in benchmarks/results/
 	@bin/setup everything

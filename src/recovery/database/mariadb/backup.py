@@ -14,7 +14,7 @@ from typing import Any
 from ...findings import Finding
 from ..shell import CommandError, Procedure
 from . import binlog, measure
-from .place import BackupError, Place, door_account
+from .place import BackupError, Place, door_account, open_to_door
 from .repository import FORMAT, Backup, digest, local_writer, sealed
 from .server import SOCKET, Session, ask, health, identity, server, version
 
@@ -139,7 +139,7 @@ def back_up(place: Place, kind: str, procedure: Procedure) -> dict[str, Any]:
     if told is None:
         raise BackupError("The server is not prepared for backups. Run: recovery run database_backup_setup")
     store = Path(place.path) / "backup"
-    store.mkdir(parents=True, exist_ok=True)
+    open_to_door(place, Path(place.path), store)
     for left in store.glob("*.partial"):
         shutil.rmtree(left)
     earlier = place.repository.backups()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,15 @@ class Place:
 def door_account(system: str) -> str:
     """Return the account at the database server through which the off-site server takes what it needs."""
     return f"{system}_door"
+
+
+def open_to_door(place: Place, *paths: Path) -> None:
+    """Let the door read these directories, and what is made in them from now on, also on a disk that was replaced meanwhile."""
+    for path in paths:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for one in (path, *(entry for entry in path.iterdir() if entry.is_file())):
+            shutil.chown(one, group=door_account(place.system))
+            one.chmod(0o2750 if one.is_dir() else 0o640)
 
 
 def vault_account(system: str) -> str:

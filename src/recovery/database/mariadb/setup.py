@@ -128,7 +128,7 @@ def prepare(state: HostState, place: Place) -> dict[str, Any]:
             {"path": "/etc/ssh/authorized_keys.d", "owner": "root", "mode": "0755"},
         ]
         if place.name == "local":
-            directories += [{"path": path, "owner": "root", "group": door, "mode": "0750"} for path in (place.path, f"{place.path}/backup")]
+            directories += [{"path": path, "owner": "root", "group": door, "mode": "2750"} for path in (place.path, f"{place.path}/backup")]
             # What the tail writes there belongs to the door's group: rehearsals read it.
             directories += [{"path": place.tail, "owner": "root", "group": door, "mode": "2750"}]
         elif place.name == "offsite":

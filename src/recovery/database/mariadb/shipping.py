@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ..shell import CommandError
 from . import binlog
-from .place import Place, door_account
+from .place import Place, door_account, open_to_door
 from .repository import CHUNK, local_writer
 from .server import SOCKET, ask, identity, socket_file
 
@@ -40,7 +40,10 @@ def tail(place: Place) -> int:
             print("The server is not prepared for backups: recovery run database_backup_setup", file=sys.stderr)
             return 1
         directory = Path(place.tail) / told.history
-        directory.mkdir(parents=True, exist_ok=True)
+        if away:
+            directory.mkdir(parents=True, exist_ok=True)
+        else:
+            open_to_door(place, Path(place.tail), directory)
         about = {name: value for name, value in asdict(told).items() if name != "history"}
         local_writer(directory / "history.json")(json.dumps(about).encode())
         first = _resume(directory, [row[0] for row in ask("SHOW BINARY LOGS", socket=where, user=user)])
