@@ -40,7 +40,7 @@ def carry(switch: Switch, port_map: Mapping[str, str], to_platform: str, identit
         for line in switch.unknown
     ]
     old, new = load(switch.platform), load(to_platform)
-    ports = _ports(switch, port_map, told)
+    ports = _ports(switch, port_map, to_platform, told)
     management = replace(switch.management, port="", address="", gateway="", description="", vrf="", enabled=True, opaque=())
     if switch.management.address:
         told.append(NotCarried(f"management port {switch.management.port}", "the spare keeps its own, by which it is reached"))
@@ -48,6 +48,14 @@ def carry(switch: Switch, port_map: Mapping[str, str], to_platform: str, identit
         switch,
         platform=to_platform,
         ports=ports,
+        aggregates={
+            number: replace(one, opaque=_opaque(f"aggregate {number}", one.opaque, old, to_platform, told))
+            for number, one in switch.aggregates.items()
+        },
+        svis={
+            vlan: replace(one, opaque=_opaque(f"interface of VLAN {vlan}", one.opaque, old, to_platform, told))
+            for vlan, one in switch.svis.items()
+        },
         users=_users(switch, old, new, told),
         services=_services(switch, new, told),
         blocks=_blocks(switch, to_platform, old, told),
@@ -96,7 +104,7 @@ def with_entrances(carried: Switch, spare: Switch) -> Switch:
     )
 
 
-def _ports(switch: Switch, port_map: Mapping[str, str], told: list[NotCarried]) -> dict[str, Port]:
+def _ports(switch: Switch, port_map: Mapping[str, str], to_platform: str, told: list[NotCarried]) -> dict[str, Port]:
     grammar = load(switch.platform)
     ports = {}
     for name, port in switch.ports.items():
@@ -110,10 +118,18 @@ def _ports(switch: Switch, port_map: Mapping[str, str], told: list[NotCarried]) 
                 )
             )
             port = replace(port, security=replace(port.security, macs=frozenset()))
-        lines = tuple(line for line in port.opaque if not _bound(grammar, line))
-        told += [NotCarried(f"port {name}: {_hidden(grammar, line)}", BOUND) for line in port.opaque if line not in lines]
-        ports[port_map[name]] = replace(port, name=port_map[name], opaque=lines)
+        ports[port_map[name]] = replace(port, name=port_map[name], opaque=_opaque(f"port {name}", port.opaque, grammar, to_platform, told))
     return ports
+
+
+def _opaque(what: str, lines: tuple[str, ...], grammar: Grammar, to_platform: str, told: list[NotCarried]) -> tuple[str, ...]:
+    """Return the verbatim lines of a part that come along: none to another platform, and none with a secret of this device."""
+    foreign = f"lines of a {grammar.platform}, which a {to_platform} does not understand"
+    kept = () if to_platform != grammar.platform else tuple(line for line in lines if not _bound(grammar, line))
+    told += [
+        NotCarried(f"{what}: {_hidden(grammar, line)}", BOUND if _bound(grammar, line) else foreign) for line in lines if line not in kept
+    ]
+    return kept
 
 
 BOUND = "its secret can be read by the old device only; give it anew from the vault"
