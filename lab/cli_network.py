@@ -20,10 +20,10 @@ SceneOf = Callable[[str | None], AbstractContextManager[faults.Scene]]
 def _table(title: str, rows: list[dict[str, Any]]) -> None:
     table = Table(title=title, title_justify="left")
     for heading in rows[0] if rows else ():
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=max(185, Console().width)).print(table)
 
 
 def register(app: typer.Typer, scene: SceneOf, in_sentences: Callable[..., Any], say: Callable[[str], None]) -> None:

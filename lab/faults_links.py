@@ -55,19 +55,6 @@ def cut_off(topology: Topology, cable: str = "", switch: str = "") -> list[str]:
     return [name for name in topology.hosts if name in lost and name != switch] or ([*topology.hosts] if start in lost else [])
 
 
-def reaches(lab: Lab, topology: Topology, name: str, timeout: float = 1.0) -> bool:
-    """Tell whether a host's SSH port opens from the control node."""
-
-    def connect() -> bool:
-        with socket.create_connection((topology.hosts[name].address, 22), timeout=timeout):
-            return True
-
-    try:
-        return in_network(lab.namespace_path(topology.control.name), connect)
-    except OSError:
-        return False
-
-
 def _beyond(scene: Scene, cable: Cable) -> list[str]:
     return [name for name in cut_off(scene.topology, cable.name) if host.leader(scene.lab, name) is not None]
 
@@ -83,7 +70,7 @@ def _pull(scene: Scene, parameters: dict[str, str]) -> dict[str, Any]:
     for port in (cable.a, cable.b):
         if "LOWER_UP" in network.flags(scene.lab, port):
             raise LabError(f"{port} still has a carrier although the cable {cable.name} was pulled.")
-    if still := [name for name in _beyond(scene, cable) if reaches(scene.lab, scene.topology, name, 0.5)]:
+    if still := [name for name in _beyond(scene, cable) if network.reaches(scene.lab, scene.topology, name, 0.5)]:
         raise LabError(f"{', '.join(still)} can still be reached although the cable {cable.name} was pulled.")
     return {}
 
@@ -102,7 +89,7 @@ def _replug(scene: Scene, parameters: dict[str, str], kept: dict[str, Any]) -> N
 def require_reached(scene: Scene, names: Sequence[str], although: str, timeout_s: float = 20) -> None:
     """Wait until the control node reaches hosts; LabError if it does not."""
     deadline, waiting = time.monotonic() + timeout_s, list(names)
-    while waiting := [name for name in waiting if not reaches(scene.lab, scene.topology, name)]:
+    while waiting := [name for name in waiting if not network.reaches(scene.lab, scene.topology, name)]:
         if time.monotonic() > deadline:
             raise LabError(f"{', '.join(waiting)} cannot be reached although {although}.")
 

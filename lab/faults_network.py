@@ -13,7 +13,7 @@ from typing import Any
 from lab import glass, hospital, host, network, switching, wiring
 from lab.errors import LabError
 from lab.faults import Fault, Parameter, Scene, active
-from lab.faults_links import cut_off, reaches, require_reached
+from lab.faults_links import cut_off, require_reached
 from lab.system import in_network, run, write_atomic
 from lab.topology import Port
 
@@ -184,7 +184,7 @@ def _running_beyond(scene: Scene, name: str) -> list[str]:
 
 
 def _unreached(scene: Scene, names: list[str], although: str) -> None:
-    if still := [name for name in names if reaches(scene.lab, scene.topology, name, 0.5)]:
+    if still := [name for name in names if network.reaches(scene.lab, scene.topology, name, 0.5)]:
         raise LabError(f"{', '.join(still)} can still be reached although {although}.")
 
 
@@ -212,7 +212,7 @@ def _silence(scene: Scene, name: str, silent: bool) -> None:
     """Let the management port take notice of nothing, or of everything again."""
     interface = scene.topology.require_plant().management["interface"]
     chain = f'chain ear {{ type filter hook ingress device "{interface}" priority 0; drop; }}' if silent else ""
-    rules = f"table netdev {SILENCE}\ndelete table netdev {SILENCE}\n" + (f"table netdev {SILENCE} {{ {chain} }}\n" if silent else "")
+    rules = f"table netdev {SILENCE}\ndelete table netdev {SILENCE}\ntable netdev {SILENCE} {{\n{chain}\n}}\n"
     run(["nsenter", f"--net={scene.lab.namespace_path(name)}", "nft", "-f", "-"], stdin=rules, doing=f"Silencing {name}")
 
 

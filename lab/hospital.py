@@ -18,6 +18,7 @@ from lab.topology import Topology, load
 
 Say = Callable[[str], None]
 STATE_MEGABYTES = 2000
+FORWARDING_TIMEOUT_S = 40
 WITHOUT_POWER = ("power-cut", "switch-dead")  # faults after which a host stays off
 
 
@@ -112,8 +113,22 @@ def _make(lab: Lab, topology: Topology, base: Path, seeded: Path | None, say: Sa
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(boot, lab, topology, name, say, base, seeded) for name in booting]:
             done.result()
+    if topology.plant:
+        _await_forwarding(lab, topology, say)
     for name in off:
         say(f"Lab {lab.name}: {name} stays without power until: lab repair power-cut {name}")
+
+
+def _await_forwarding(lab: Lab, topology: Topology, say: Say) -> None:
+    """Wait until the control node reaches every host, for a spanning tree takes seconds to forward; say who stays out of reach."""
+    deadline = time.monotonic() + FORWARDING_TIMEOUT_S
+    waiting = [name for name in topology.hosts if lab.process(name) is not None]
+    while waiting and time.monotonic() < deadline:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda name: network.reaches(lab, topology, name), waiting))
+        waiting = [name for name, reached in zip(waiting, found, strict=True) if not reached]
+    if waiting:
+        say(f"Lab {lab.name}: out of the control node's reach: {', '.join(waiting)}")
 
 
 def boot(lab: Lab, topology: Topology, name: str, say: Say, base: Path | None = None, seeded: Path | None = None) -> None:

@@ -6,13 +6,14 @@ import hashlib
 import ipaddress
 import json
 import re
+import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lab.errors import LabError
 from lab.state import Lab
-from lab.system import read_json, run
+from lab.system import in_network, read_json, run
 from lab.topology import Cable, Node, Port, Topology
 
 BRIDGE = "switch"
@@ -146,6 +147,19 @@ def pulled_cables(lab: Lab, faults: Collection[Mapping[str, Any]] | None = None)
     """Return the cables that a fault holds down: at present, or among the given faults."""
     broken = (read_json(lab.faults) or []) if faults is None else faults
     return [entry["parameters"]["cable"] for entry in broken if entry["fault"] == "link-down"]
+
+
+def reaches(lab: Lab, topology: Topology, name: str, timeout: float = 1.0) -> bool:
+    """Tell whether a host's SSH port opens from the control node."""
+
+    def connect() -> bool:
+        with socket.create_connection((topology.hosts[name].address, 22), timeout=timeout):
+            return True
+
+    try:
+        return in_network(lab.namespace_path(topology.control.name), connect)
+    except OSError:
+        return False
 
 
 def rate_bits(text: str) -> float:

@@ -85,7 +85,7 @@ def learnt(text: str, interfaces: Mapping[int, str]) -> list[Learnt]:
 def stp(text: str, mac: str, priority: int) -> StpState:
     """Read ``rstp/show``; ports are called by their interfaces."""
     root = re.search(r"Root ID:.*?stp-priority\s+(\d+).*?stp-system-id\s+([0-9a-f:]{17})", text, re.DOTALL)
-    cost = re.search(r"Root ID:(?:(?!Bridge ID).)*?stp-root-path-cost\s+(\d+)|This bridge is the root", text, re.DOTALL)
+    cost = re.search(r"^\s*root-path-cost\s+(\d+)", text, re.MULTILINE)
     ports, root_port = {}, ""
     for match in re.finditer(r"^\s*(\S+)\s+(Root|Designated|Alternate|Backup|Disabled)\s+(\w+)\s+(\d+)\s+(\d+)\.(\d+)", text, re.MULTILINE):
         role = cast(Literal["root", "designated", "alternate", "backup", "disabled"], match[2].lower())
@@ -97,7 +97,7 @@ def stp(text: str, mac: str, priority: int) -> StpState:
         priority=priority,
         root_mac=root[2] if root else mac,
         root_priority=int(root[1]) if root else priority,
-        root_cost=int(cost[1]) if cost and cost[1] else 0,
+        root_cost=int(cost[1]) if cost else 0,
         root_port=root_port,
         ports=ports,
     )

@@ -1,196 +1,167 @@
-"""The hospital's record of its wire: read, refused where it contradicts itself, and changed by proposals only."""
+"""The switched hospital's wire as data: what is there, what is refused, what the inventory and the configurations say of it."""
 
 from __future__ import annotations
 
-import datetime
-import shutil
-import subprocess
-from dataclasses import replace
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from recovery.network import fibre_record
-from recovery.network.plant import Pair, Plant, PlantError, Route, Temporary, load, moved, switch_of
-from support.project import PROJECT
+from lab import plant as plants
+from lab import switching
+from lab.errors import LabError
+from lab.faults_links import connected, cut_off
+from lab.plant import DEFAULT
+from lab.switch.backend import Setting
+from lab.switch.device import Device
+from lab.switch.memory import Memory
+from lab.switch.switch import Switch
+from lab.topology import Topology, load
 
-RECORD = PROJECT / "inventories" / "lab" / "plant"
-SEGMENT = "core-a--acc-2"
+INVENTORY = Path(__file__).parents[2] / "inventories/lab"
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Path:
-    """Return a copy of the lab's record in a git history of its own."""
-    directory = tmp_path / "inventory" / "plant"
-    shutil.copytree(RECORD, directory)
-    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "The record"]):
-        who = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
-        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
-    return directory
+def data() -> dict[str, Any]:
+    """Return the plant's data, to be spoiled."""
+    loaded: dict[str, Any] = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))
+    return copy.deepcopy(loaded)
 
 
-def rewrite(directory: Path, old: str, new: str, name: str = "fibres.yml") -> None:
-    path = directory / name
-    before = path.read_text(encoding="utf-8")
-    assert old in before, "the test changes something"
-    path.write_text(before.replace(old, new, 1), encoding="utf-8")
+@pytest.fixture(scope="module")
+def topology() -> Topology:
+    """Return the switched hospital."""
+    return load(switched=True)
 
 
-def test_the_record_of_the_lab_is_sound_and_says_what_is_asked() -> None:
-    plant = load(RECORD)
-    pair = plant.pair_of(SEGMENT)
-    assert pair.ends == plant.segments[SEGMENT].ends, "a pair at home need not repeat its ports"
-    assert {spare.name for spare in plant.spares(plant.segments[SEGMENT])} == {"acc-2-e2", "acc-2-w1"}
-    assert plant.free_ports("acc-2", "10GBASE-LR") == ["acc-2:Ten-GigabitEthernet1/0/26"]
-    assert plant.budget_db("10GBASE-LR") == pytest.approx(4.2)
-    assert [area.name for area in plant.areas_behind(SEGMENT)] == ["emergency"]
-    assert plant.room_of("odf-emergency").name == plant.room_of("acc-2").name
+def settings(topology: Topology, name: str, tmp_path: Path) -> tuple[Switch, Setting]:
+    """Boot a switch's command line in memory, with the configuration that it is delivered with."""
+    described = switching.described(topology.require_plant().switch(name), "meth0") | {"backend": "memory"}
+    described["startup"] = str(switching.CONFIGURATIONS / f"{name}.cfg")
+    device = Device.from_data(described, tmp_path)
+    backend = Memory(device)
+    return Switch(device, backend), backend.setting
 
 
-def test_the_record_and_the_lab_tell_of_the_same_wire() -> None:
-    import lab.plant
+def test_the_flat_and_the_switched_hospital_agree_on_addresses(topology: Topology) -> None:
+    flat = {name: node.address for name, node in load().hosts.items()}
+    assert flat.items() <= {name: node.address for name, node in topology.hosts.items()}.items()
+    assert {node.role for name, node in topology.hosts.items() if name not in flat} == {"workstation", "switch"}
 
-    truth, plant = lab.plant.load(), load(RECORD)
-    assert {name: (pair.route, tuple(pair.strands), tuple(pair.loss_db)) for name, pair in truth.pairs.items()} == {
-        name: (pair.route, pair.strands, pair.loss_db) for name, pair in plant.pairs.items()
-    }
-    assert {name: tuple(pair.ends) for name, pair in truth.pairs.items() if all(pair.ends)} == {
-        name: pair.ends for name, pair in plant.pairs.items() if pair.ends
-    }
+
+def test_every_host_can_be_reached_and_a_cable_cuts_off_what_hangs_on_it(topology: Topology) -> None:
+    assert set(topology.hosts) < connected(topology, topology.control.name)
+    assert cut_off(topology, "ward-1") == ["ward-1"]
+    assert cut_off(topology, "gateway-wards") == ["ward-1"]
+    assert cut_off(topology, "acc-1-e1") == ["ward-1", "outpatient-1"]
+    assert cut_off(topology, "core-a-oob") == ["core-a"]
+    assert cut_off(topology, switch="acc-2") == ["emergency-1"]
+    assert cut_off(topology, switch="core-s") == []
+
+
+def test_without_a_switch_its_hosts_are_left_out_too() -> None:
+    less = load(switched=True, without=["acc-2", "pacs"])
+    assert not {"acc-2", "emergency-1", "pacs"} & set(less.nodes)
+    assert less.require_plant().pair("acc-2-e1").ends == ("", "")
+    assert "acc-2-e1" not in less.cables
+
+
+def test_a_moved_cable_is_where_it_was_moved_to() -> None:
+    moved = load(switched=True, patched={"ward-1": ["ward-1:eth0", "acc-s:GigabitEthernet0/0/1"], "acc-1-e1": ["", ""]})
+    assert moved.shown(moved.cables["ward-1"].b) == "acc-s:GigabitEthernet0/0/1"
+    assert "acc-1-e1" not in moved.cables
+
+
+def _strand_twice(data: dict[str, Any]) -> None:
+    data["pairs"][1]["strands"] = [2, 3]
+
+
+def _no_optic(data: dict[str, Any]) -> None:
+    data["pairs"][0]["ends"] = ["core-a:10GE1/0/20", "srv-1:Ten-GigabitEthernet1/0/49"]
+
+
+def _wrong_room(data: dict[str, Any]) -> None:
+    data["pairs"][0]["ends"] = ["core-a:10GE1/0/41", "acc-1:XGigabitEthernet0/0/1"]
+
+
+def _unknown_route(data: dict[str, Any]) -> None:
+    data["pairs"][0]["route"] = "nowhere"
+
+
+def _no_cage(data: dict[str, Any]) -> None:
+    data["switches"]["acc-1"]["transceivers"][0]["numbers"] = "1-9"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("spoil", "why"),
     [
-        ("{name: acc-2-e2, route: emergency-east", "{name: acc-2-e2, route: harbour", "a route that the record does not have"),
-        ("emergency-east, strands: [3, 4]", "emergency-east, strands: [2, 3]", "strand 2 of emergency-east belongs to two pairs"),
-        ("emergency-east, strands: [3, 4]", "emergency-east, strands: [13, 14]", "which has 12"),
-        ("state: in-use, segment: core-a--acc-2", "state: spare, segment: core-a--acc-2", "is spare and carries core-a--acc-2"),
-        ("state: in-use, segment: core-a--acc-2", "state: spare", "runs over no pair"),
-        (
-            "route: emergency-east, strands: [3, 4], state: spare",
-            "route: emergency-east, strands: [3, 4], state: in-use, segment: core-a--acc-2",
-            "runs over acc-2-e1 and acc-2-e2",
-        ),
-        ("segment: core-a--acc-2", "segment: core-a--acc-9", "a segment that the record does not have"),
-        ("home: acc-2-e1", "home: acc-2-e9", "which the record does not have"),
-        ('"acc-2:Ten-GigabitEthernet1/0/25"', '"acc-2:Ten-GigabitEthernet1/0/27"', "holds no 10GBASE-LR"),
-        ('"core-a:10GE1/0/43"', '"core-a:10GE1/0/42"', "two cables are plugged into core-a:10GE1/0/42"),
-        ("panels: [odf-core, odf-emergency], length_m: 320", "panels: [odf-core, odf-lost], length_m: 320", "which is in no room"),
-        ("panels: [odf-core, odf-emergency], length_m: 320", "panels: [odf-core, odf-ward], length_m: 320", "which is not"),
+        (_strand_twice, "share the strand 2 of srv-east"),
+        (_no_optic, "core-a:10GE1/0/20 has no optic"),
+        (_wrong_room, "not in the room of the panel odf-srv"),
+        (_unknown_route, "unknown route nowhere"),
+        (_no_cage, "transceivers in ports that a S5720-52X-PWR-SI does not have"),
     ],
 )
-def test_a_record_that_contradicts_itself_is_refused(record: Path, old: str, new: str, said: str) -> None:
-    rewrite(record, old, new)
-    with pytest.raises(PlantError) as refused:
-        load(record)
-    assert said in str(refused.value)
+def test_a_plant_that_cannot_be_laid_is_refused(data: dict[str, Any], spoil: Any, why: str) -> None:
+    plants.parse(data)
+    spoil(data)
+    with pytest.raises(LabError, match=why):
+        plants.parse(data)
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new", "said"),
-    [
-        ("fibres.yml", "state: spare", "state: dark", "none of in-use, spare, broken"),
-        ("fibres.yml", "numbers: 41-48", "numbers: 48-41", "must be a range"),
-        ("fibres.yml", "tested: 2026-10-12", "tested: last-year", "must be a day"),
-        ("fibres.yml", "loss_db: [0.8, 0.9]", "loss_db: [0.8]", "a loss for each"),
-        ("fibres.yml", "name: srv-1-e2", "name: srv-1-e1", "two pairs are called srv-1-e1"),
-        ("rooms.yml", "switches: [acc-2]", "switches: [acc-2, acc-1]", "acc-1 stands in two rooms"),
-        ("rooms.yml", "switches: [acc-2]", "switches: []", "stands in no room"),
-        ("cables.yml", "area: pharmacy", "area: chemist", "no area of priorities.yml"),
-    ],
-)
-def test_a_record_that_is_badly_written_is_refused(record: Path, name: str, old: str, new: str, said: str) -> None:
-    rewrite(record, old, new, name)
-    with pytest.raises(PlantError) as refused:
-        load(record)
-    assert said in str(refused.value)
+def test_a_flat_lab_has_no_plant() -> None:
+    with pytest.raises(LabError, match="has no switches"):
+        load().require_plant()
+    with pytest.raises(LabError, match="no port 'GigabitEthernet0/0/99'"):
+        load(switched=True).require_plant().socket("acc-1:GigabitEthernet0/0/99")
 
 
-def test_a_record_that_is_not_there_is_refused(record: Path) -> None:
-    (record / "rooms.yml").unlink()
-    with pytest.raises(PlantError, match="missing"):
-        load(record)
+# --- what else speaks of it ------------------------------------------------------------------------------------------
 
 
-# --- proposals -------------------------------------------------------------------------------------------------------
+def test_every_line_of_every_configuration_is_understood(topology: Topology, tmp_path: Path) -> None:
+    assert {path.stem for path in switching.CONFIGURATIONS.glob("*.cfg")} == set(topology.require_plant().switches)
+    for name in topology.require_plant().switches:
+        switch, setting = settings(topology, name, tmp_path)
+        assert switch.unknown == [], name
+        assert setting.hostname == name
 
 
-def after_a_swap(plant: Plant) -> list[Pair]:
-    return moved(plant, SEGMENT, plant.pairs["acc-2-w1"], ("core-a:10GE1/0/46", "acc-2:Ten-GigabitEthernet1/0/26"), "broken")
+def test_the_configurations_put_every_cable_into_its_network(topology: Topology, tmp_path: Path) -> None:
+    plant = topology.require_plant()
+    asked = {name: settings(topology, name, tmp_path)[1] for name in plant.switches}
+    for entry in plant.cables:
+        host, end = entry["ends"]
+        node, _, port = host.partition(":")
+        switch, socket = plant.socket(end)
+        vlan = plant.vlan_of(topology.nodes[node].ports[port])
+        setting = asked[switch.name].ports[socket.name]
+        assert (setting.enabled, setting.untagged, setting.edge) == (True, {vlan}, True), entry
+    for pair in plant.pairs.values():
+        if all(pair.ends):
+            carried = [asked[switch.name].ports[socket.name].tagged for switch, socket in map(plant.socket, pair.ends)]
+            assert carried[0] == carried[1] > {99}, pair.name
 
 
-def git(directory: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", str(directory), *words], check=True, capture_output=True, text=True).stdout
+def test_the_configurations_hold_the_addresses(topology: Topology, tmp_path: Path) -> None:
+    for name, switch in topology.require_plant().switches.items():
+        given = [a for entry in settings(topology, name, tmp_path)[1].layer_three.values() for a in entry.addresses]
+        assert given == [switch.oob] + [f"{switch.inband}/24"] * bool(switch.inband) or set(given) == {switch.oob, f"{switch.inband}/24"}
 
 
-def test_a_proposal_is_a_commit_of_its_own_and_touches_nothing_else(record: Path) -> None:
-    before, head, branch = git(record, "status", "--porcelain"), git(record, "rev-parse", "HEAD"), git(record, "branch", "--show-current")
-    text = (record / "fibres.yml").read_text(encoding="utf-8")
-    proposal = fibre_record.propose_pairs(record, "2026-11-22-01/run 7", after_a_swap(load(record)), [], "Swapped", "Why")
-    assert proposal.branch == "proposal/2026-11-22-01-run-7"
-    assert (git(record, "status", "--porcelain"), git(record, "rev-parse", "HEAD"), git(record, "branch", "--show-current")) == (
-        before,
-        head,
-        branch,
-    )
-    assert (record / "fibres.yml").read_text(encoding="utf-8") == text
-    assert git(record, "rev-list", "--count", f"main..{proposal.branch}").strip() == "1"
-    assert [line[:2] for line in proposal.diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")].count("- ") == 2
-
-
-def test_a_proposal_that_was_merged_is_the_new_record(record: Path) -> None:
-    proposal = fibre_record.propose_pairs(record, "run-1", after_a_swap(load(record)), [], "Swapped", "Why")
-    git(record, "merge", "-q", proposal.branch)
-    plant = load(record)
-    assert plant.pair_of(SEGMENT).name == "acc-2-w1"
-    assert plant.pair_of(SEGMENT).ends == ("core-a:10GE1/0/46", "acc-2:Ten-GigabitEthernet1/0/26")
-    assert plant.pairs["acc-2-e1"].state == "broken"
-    assert plant.free_ports("acc-2", "10GBASE-LR") == [], "the broken strand is still plugged"
-
-
-def test_the_same_run_proposes_once(record: Path) -> None:
-    first = fibre_record.propose_pairs(record, "run-1", after_a_swap(load(record)), [], "Swapped", "Why")
-    second = fibre_record.propose_pairs(record, "run-1", after_a_swap(load(record)), [], "Swapped", "Why")
-    assert first.branch == second.branch
-    assert git(record, "rev-list", "--count", f"main..{second.branch}").strip() == "1"
-
-
-def test_a_measurement_changes_one_line_and_a_dark_strand_is_null(record: Path) -> None:
-    plant = load(record)
-    measured = replace(plant.pairs["acc-3-w1"], loss_db=(2.31, None), tested=datetime.date(2026, 11, 22))
-    proposal = fibre_record.propose_pairs(record, "run-2", [measured], [], "Measured", "Quarterly")
-    git(record, "merge", "-q", proposal.branch)
-    assert load(record).pairs["acc-3-w1"] == measured
-    assert proposal.diff.count("\n+ ") == 1
-
-
-def test_a_temporary_cable_is_a_route_and_a_pair_of_its_own(record: Path) -> None:
-    plant = load(record)
-    laid = Temporary(datetime.date(2026, 11, 22), datetime.date(2026, 12, 6), "2026-11-22-01")
-    route = Route("temporary-acc-2", ("odf-core", "odf-emergency"), 350, 2, {"zh": "沿走廊", "en": 'along the corridor, "north"'}, laid)
-    pair = Pair("temporary-acc-2-1", route.name, (1, 2), "spare")
-    ends = ("core-a:10GE1/0/46", "acc-2:Ten-GigabitEthernet1/0/26")
-    proposal = fibre_record.propose_pairs(record, "run-3", moved(plant, SEGMENT, pair, ends, "broken"), [route], "Temporary cable", "Why")
-    git(record, "merge", "-q", proposal.branch)
-    after = load(record)
-    assert after.routes["temporary-acc-2"] == route
-    assert after.pair_of(SEGMENT).route == "temporary-acc-2"
-
-
-def test_what_would_contradict_itself_is_not_proposed(record: Path) -> None:
-    plant = load(record)
-    twice = replace(plant.pairs["acc-2-w1"], state="in-use", segment=SEGMENT, ends=("core-a:10GE1/0/46", "acc-2:Ten-GigabitEthernet1/0/26"))
-    with pytest.raises(fibre_record.ProposalError, match="would contradict itself"):
-        fibre_record.propose_pairs(record, "run-4", [twice], [], "Wrong", "Wrong")
-    assert "proposal/run-4" not in git(record, "branch", "--list", "proposal/*")
-
-
-def test_a_record_without_a_history_cannot_be_proposed_to(tmp_path: Path) -> None:
-    shutil.copytree(RECORD, tmp_path / "plant")
-    with pytest.raises(fibre_record.ProposalError, match="no git history"):
-        fibre_record.check(tmp_path / "plant")
-
-
-def test_the_switch_of_a_port_with_a_blank_in_its_name() -> None:
-    assert switch_of("acc-3:TenGigabitEthernet 0/25") == "acc-3"
+def test_the_inventory_says_what_the_plant_says(topology: Topology) -> None:
+    plant = topology.require_plant()
+    groups = yaml.safe_load((INVENTORY / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]["switches"]["children"]
+    listed = {name: entry for group in groups.values() for name, entry in group["hosts"].items()}
+    assert set(listed) == set(plant.switches)
+    for name, entry in listed.items():
+        switch = plant.switches[name]
+        assert (entry["network_platform"], entry["network_model"]) == (switch.platform, switch.model)
+        assert entry["network_addresses"] == {"oob": switch.oob.partition("/")[0], **({"inband": switch.inband} if switch.inband else {})}
+    cables = yaml.safe_load((INVENTORY / "plant/cables.yml").read_text(encoding="utf-8"))["cables"]
+    assert {entry["name"]: entry["ends"] for entry in cables} == {entry["name"]: entry["ends"] for entry in plant.cables}
+    fibres = yaml.safe_load((INVENTORY / "plant/fibres.yml").read_text(encoding="utf-8"))["pairs"]
+    told = {entry["name"]: (entry["route"], tuple(entry["strands"]), tuple(entry["loss_db"])) for entry in fibres}
+    assert told == {pair.name: (pair.route, pair.strands, pair.loss_db) for pair in plant.pairs.values()}
