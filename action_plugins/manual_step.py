@@ -43,7 +43,8 @@ class ActionModule(ActionBase):
         step["instruction"] = asked["instruction_zh" if language == "zh" else "instruction_en"]
         step["language"] = language
         run = RunContext(self._variables)
-        before = self._check()
+        # What has just been looked at in one go need not be looked at step by step again.
+        before = self._check() if asked["look_first"] else None
         if before == "":
             sentence = "Already so; nobody has to be asked."
             if not self._task.check_mode:
@@ -243,5 +244,6 @@ _SPEC = {
     "evidence": {"type": "str", "default": ""},
     "action": {"type": "dict", "default": {}},
     "claim": {"type": "dict", "options": _CLAIM},
+    "look_first": {"type": "bool", "default": True},
     "timeout_s": {"type": "float", "required": True},
 }

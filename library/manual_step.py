@@ -66,6 +66,12 @@ options:
         description: Variables for this module only.
         type: dict
         default: {}
+  look_first:
+    description: >-
+      Look at the claim before anybody is asked, and ask nobody where it holds. V(false) where it is known that it does not hold; the claim is
+      checked after every answer all the same.
+    type: bool
+    default: true
   timeout_s:
     description: Seconds until the step is refused if it is not done. The figure comes from the plan or the inventory.
     type: float

@@ -42,7 +42,7 @@ options:
     elements: str
     default: []
   boxes:
-    description: What the inventory knows of a box, by switch, C(serial), C(stands_in_for), and C(changed_at) (its last known change, ISO 8601).
+    description: What the inventory knows of a box, by switch. C(serial), C(stands_in_for), C(changed_at) (its last known change).
     type: dict
     default: {}
   compatible:

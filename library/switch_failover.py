@@ -14,11 +14,11 @@ description:
   - V(configure) sends the difference between what the spare holds and what it shall be, in one session, every answer checked, and reads
     it back; where its platform can undo a change by itself, that timer runs until then. A line that it does not take is named, and what
     it was is restored. V(name) adds host name and management address, last.
-  - V(sheet) writes the cable sheet, for each person, in both languages. V(moved) sees in one look that every cable of it sits where it
-    belongs. V(confirm) saves, and stops the timer. V(undo) gives the spare its own configuration back. V(propose) proposes the change of
-    the inventory as a commit on a branch, and puts the failed box into the repair queue with its fault report.
-  - In a failback, V(leave) takes name and address from the box that has them, before its twin gets them, and V(give_back) lets that box be
-    the spare again that it was. V(propose) then closes the repair.
+  - V(sheet) writes the cable sheet, for each person, in both languages. V(sits) says which of its cables sit right already, V(moved)
+    sees that every one does. V(confirm) saves, and stops the timer. V(undo) gives the spare its own configuration back. V(propose)
+    proposes the change of the inventory as a commit on a branch, and puts the failed box into the repair queue with its fault report.
+  - In a failback, V(leave) takes name and address from the box that has them, before its twin gets them, and V(give_back) lets that box
+    be the spare again that it was. V(propose) then closes the repair.
   - Every verb can be repeated; what is done already is not done twice. The module runs on the control node. Clauses RCV-3, RCV-6 and
     BKP-6 of the plan.
 extends_documentation_fragment: [network, failover]
@@ -26,7 +26,7 @@ options:
   verb:
     description: What is done.
     type: str
-    choices: [keep, arm, configure, leave, name, sheet, moved, confirm, undo, give_back, propose]
+    choices: [keep, arm, configure, leave, name, sheet, sits, moved, confirm, undo, give_back, propose]
     required: true
   decision:
     description: The plan of action that was approved; in check mode it is all there is.
@@ -93,6 +93,11 @@ diff:
   returned: with verbs sheet and propose
   type: list
   elements: dict
+right:
+  description: The numbers of the cables that sit where they belong already.
+  returned: with verb sits
+  type: list
+  elements: int
 proposal:
   description: The branch and the commit of the proposed change.
   returned: with verb propose
@@ -116,7 +121,7 @@ try:
 except ImportError as error:
     MISSING, FAILOVER, PROBLEMS = str(error), {}, (Exception,)
 
-VERBS = ["keep", "arm", "configure", "leave", "name", "sheet", "moved", "confirm", "undo", "give_back", "propose"]
+VERBS = ["keep", "arm", "configure", "leave", "name", "sheet", "sits", "moved", "confirm", "undo", "give_back", "propose"]
 WOULD = {
     "keep": "would keep {spare}'s own configuration",
     "arm": "would start the timer that gives {spare} back what it was",
@@ -125,6 +130,7 @@ WOULD = {
     "give_back": "would let the box that carried the work be a spare again",
     "name": "would give {spare} the name and address of {failed}",
     "sheet": "would print the sheet of {moves} cables",
+    "sits": "would see which of {moves} cables sit right already",
     "moved": "would see that {moves} cables sit where they belong",
     "confirm": "would save, and stop the timer",
     "undo": "would give {spare} back what it was",
@@ -156,6 +162,8 @@ def carry_out(given: dict[str, Any]) -> dict[str, Any]:
         return failover_steps.configure(job, trial_s=given["trial_s"], naming=verb == "name")
     if verb == "sheet":
         return failover_release.sheet(job, place.plant, given["head"])
+    if verb == "sits":
+        return failover_prove.sits(job, place.platforms())
     if verb == "moved":
         return failover_prove.moved(job, place.platforms(), given["patience_s"])
     if verb == "confirm":

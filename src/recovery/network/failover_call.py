@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from recovery.network.archive import Archive, ArchiveError
 from recovery.network.device import Device
 from recovery.network.failover import Cable, cables_of
 from recovery.network.failover_look import Scene
-from recovery.network.failover_record import RecordError
+from recovery.network.failover_record import Record, RecordError
 from recovery.network.failover_steps import Job, StepError
 from recovery.network.options import SWITCHES, devices
 from recovery.network.plant import Plant, PlantError, load
@@ -42,8 +43,16 @@ class Place:
     devices: dict[str, Device]
     plant: Plant
     cables: list[Cable]
-    vault: Vault
-    archive: Archive
+
+    @functools.cached_property
+    def vault(self) -> Vault:
+        """Return what opens the archive's secrets. Raises VaultError."""
+        return Vault(Path(self.given["vault_password_file"]))
+
+    @functools.cached_property
+    def archive(self) -> Archive:
+        """Return the archive of the switches' configurations."""
+        return Archive(Path(self.given["archive"]), self.vault)
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Place:
@@ -55,8 +64,7 @@ class Place:
                 remedy="Name the switch as the inventory does: -e failed=NAME.",
             )
         plant = load(Path(given["plant"]))
-        vault = Vault(Path(given["vault_password_file"]))
-        return cls(given, found, plant, cables_of(plant), vault, Archive(Path(given["archive"]), vault))
+        return cls(given, found, plant, cables_of(plant))
 
     @property
     def incidents(self) -> Path:
@@ -73,8 +81,8 @@ class Place:
         """Return each switch's platform."""
         return {name: device.platform for name, device in self.devices.items()}
 
-    def job(self) -> Job:
-        """Return the fail-over that was decided. Raises StepError where none was."""
+    def record(self) -> Record:
+        """Return the record of the fail-over that was decided. Raises StepError where none was, RecordError."""
         record = records.read(self.incidents, self.given["failed"])
         if record is None:
             raise StepError(
@@ -85,8 +93,12 @@ class Place:
                     remedy=f"Begin with it: recovery run switch_failover -l {self.given['failed']}.",
                 )
             )
+        return record
+
+    def job(self) -> Job:
+        """Return the fail-over that was decided, with all that its steps need. Raises StepError, RecordError, VaultError."""
         entries = {str(entry["name"]): entry for entry in self.given["switches"]}
-        return Job(record, self.incidents, self.devices, entries, self.archive, self.vault)
+        return Job(self.record(), self.incidents, self.devices, entries, self.archive, self.vault)
 
 
 def failure(error: Exception, *, looking: bool) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from recovery.network import change
-from recovery.network.answers import NotSupportedError
+from recovery.network import change, echo
+from recovery.network.answers import NotSupportedError, SwitchError
 from recovery.network.change import Operation
 from recovery.network.device import Device
 from recovery.network.model import Switch
@@ -26,17 +27,23 @@ def ask(device: Device, tables: Sequence[str] = ()) -> State:
 
 
 def pings(addresses: Mapping[str, str], via: Sequence[str] = ()) -> dict[str, bool]:
-    """Return which of several hosts (name: address) answer a ping; two are sent to each, and one answer is enough."""
-
-    def one(address: str) -> bool:
-        argv = [*via, "ping", "-n", "-q", "-c", "2", "-i", "0.3", "-W", "1", address]
-        return (
-            subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
-            == 0
+    """Return which of several hosts (name: address) answer an echo. Raises SwitchError where none can be sent from here."""
+    if not addresses:
+        return {}
+    argv = [*via, sys.executable, str(Path(echo.__file__)), *addresses.values()]
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        said = done.stderr.strip() if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if said:
+        raise SwitchError(
+            f"This control node cannot knock at anybody's address: {said}",
+            why="Who is silent cannot be told from who was not asked.",
+            remedy="See that network_via leads to the network, and that the account may send echoes (root, or net.ipv4.ping_group_range).",
         )
-
-    with ThreadPoolExecutor(max_workers=max(1, min(32, len(addresses)))) as pool:
-        return dict(zip(addresses, pool.map(one, addresses.values()), strict=True))
+    heard = set(done.stdout.split())
+    return {name: address in heard for name, address in addresses.items()}
 
 
 def carrying(device: Device) -> list[str]:

@@ -13,6 +13,7 @@ from recovery.findings import Finding
 from recovery.network import cable_sheet, deadman, fence
 from recovery.network import compare as sets
 from recovery.network import failover_driver as driver
+from recovery.network import failover_record as records
 from recovery.network.answers import SwitchError
 from recovery.network.cable_sheet import Move
 from recovery.network.compare import Deviation, View
@@ -22,6 +23,7 @@ from recovery.network.failover_call import Place
 from recovery.network.failover_record import Record
 from recovery.network.failover_steps import Job, StepError, now
 from recovery.network.fetch import each
+from recovery.network.model import Switch
 from recovery.network.plant import Plant
 from recovery.network.session import Session
 from recovery.network.state import State, read
@@ -42,14 +44,23 @@ def cable(spare: Device, record: Record, number: int, platforms: Mapping[str, st
     move = next(one for one in moves if one.number == number)
     full = full_ports(platforms)
     until = time.monotonic() + patience_s
+    bare = Switch(spare.platform)  # where a cable sits is told by what is seen, not by what is configured
     with Session(spare, deadline_s=patience_s + 60) as session:
-        switch = driver.own(spare, session)
         while True:
-            seen = cable_sheet.look(move, view(switch, read(session, driver.LOOKING), full), spare.name, moves)
+            seen = cable_sheet.look(move, view(bare, read(session, driver.LOOKING), full), spare.name, moves)
             # A wrong port does not become right by waiting; a host that has not spoken yet may.
             if seen.right or not seen.by or (seen.where and seen.where != move.new_port) or time.monotonic() >= until:
                 return seen.right, seen.sentence
             time.sleep(POLL_S)
+
+
+def sits(job: Job, platforms: Mapping[str, str]) -> dict[str, Any]:
+    """Say which cables sit where they belong already: a run that continues asks nobody for them."""
+    moves, full = moves_of(job.record), full_ports(platforms)
+    with Session(job.spare, deadline_s=60) as session:
+        seen = view(Switch(job.spare.platform), read(session, driver.LOOKING), full)
+    right = [move.number for move in moves if cable_sheet.look(move, seen, job.spare.name, moves).right]
+    return {"changed": False, "right": right, "msg": f"{len(right)} of {len(moves)} cables sit in {job.spare.name} already."}
 
 
 def moved(job: Job, platforms: Mapping[str, str], patience_s: float) -> dict[str, Any]:
@@ -57,9 +68,8 @@ def moved(job: Job, platforms: Mapping[str, str], patience_s: float) -> dict[str
     moves, full = moves_of(job.record), full_ports(platforms)
     until = time.monotonic() + patience_s
     with Session(job.spare, deadline_s=patience_s + 120) as session:
-        switch = driver.own(job.spare, session)
         while True:
-            seen = view(switch, read(session, driver.LOOKING), full)
+            seen = view(Switch(job.spare.platform), read(session, driver.LOOKING), full)
             wrong = [one for one in (cable_sheet.look(move, seen, job.spare.name, moves) for move in moves) if not one.right]
             if not wrong or time.monotonic() >= until:
                 break
@@ -201,10 +211,10 @@ def told(found: Sequence[Deviation], proof: Proof) -> tuple[str, str, dict[str, 
 
 def cable_call(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
     """Look at one cable of the plan of action. Raises one of `failover_call.PROBLEMS`."""
-    job = place.job()
+    record = place.record()
     if given["extend_s"]:
-        deadman.extend(job.timer, given["extend_s"])
-    right, sentence = cable(job.spare, job.record, given["number"], place.platforms(), given["patience_s"])
+        deadman.extend(records.path_of(place.incidents, record.failed, "timer.json"), given["extend_s"])
+    right, sentence = cable(place.devices[record.spare], record, given["number"], place.platforms(), given["patience_s"])
     return {"verdict": "PASS" if right else "FAIL", "reason": sentence}
 
 
