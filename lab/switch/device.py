@@ -137,7 +137,7 @@ class Device:
         ports = [PortModel(**port) for port in data["ports"]]
         if len({port.name for port in ports}) != len(ports):
             raise ValueError("two ports have one name")
-        paths = {key: directory / data[key] for key in ("host_key", "startup", "control") if data.get(key)}
+        paths = {key: directory / data[key] if data.get(key) else None for key in ("host_key", "startup", "control")}
         plain = {key: str(data[key]) for key in ("model", "version", "serial", "mac", "enable_secret", "banner", "backend") if key in data}
         return cls(
             name=data["name"],
@@ -147,6 +147,14 @@ class Device:
             accounts={row["name"]: row["password"] for row in data.get("accounts", [])},
             listen=tuple(Listen(**row) for row in data.get("listen", [])),
             limits=Limits(**data.get("limits", {})),
-            **plain,
-            **paths,
+            host_key=paths["host_key"],
+            startup=paths["startup"],
+            control=paths["control"],
+            model=plain.get("model", ""),
+            version=plain.get("version", ""),
+            serial=plain.get("serial", ""),
+            mac=plain.get("mac", cls.mac),
+            enable_secret=plain.get("enable_secret", ""),
+            banner=plain.get("banner", ""),
+            backend=plain.get("backend", cls.backend),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,8 +64,11 @@ def _reboot(session: Session) -> None:
     session.switch.reboot()
 
 
-CONDITIONS = {"modified": modified, "saved_before": lambda session: session.switch.saved_text is not None}
-DEEDS = {
+CONDITIONS: dict[str, Callable[[Session], bool]] = {
+    "modified": modified,
+    "saved_before": lambda session: session.switch.saved_text is not None,
+}
+DEEDS: dict[str, Callable[[Session], None]] = {
     "save": lambda session: session.switch.save(),
     "erase": lambda session: session.switch.erase(),
     "reboot": _reboot,

@@ -1,6 +1,6 @@
 """A platform's grammar: read from `grammars/<platform>.yml`, compiled once, shared by every device of the platform.
 
-`grammars/README.md` says what may stand in such a file.
+`lab/switch/README.md` says what may stand in such a file.
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ from typing import Any
 
 from lab.switch import actions
 from lab.switch.checks import after_removal, allowed
-from lab.switch.dialogue import Answering
+from lab.switch.dialogue import Answering, Ask
 from lab.switch.grammar import Rule
 from lab.switch.pattern import CommandError, Match
 from lab.switch.switch import Switch
 from lab.switch.tree import Context, Key, RefusedError, Tree
+from lab.switch.values import unfinished
 
 MEMBERSHIP = {"aggregate", "lacp", "passive", "fast"}  # what a port says of its aggregate
 LINK = {"mode", "access", "native", "hybrid", "voice"}
@@ -110,6 +111,11 @@ class Session:
         if not line or line[0] in self.data["comments"]:
             return ""
         width = len(self.prompt())
+        if mark := unfinished(line):
+            more = ""
+            while mark not in more:
+                more = yield Ask("")
+                line += "\n" + more
         line, keep = self._filter(line)
         try:
             match = self._read(line)
@@ -219,13 +225,14 @@ class Session:
             return []
         number = int(context.name[len(context.name.rstrip("0123456789")) :])
         said = []
+        twin = next(other for other in self.switch.grammar.rules["port"] if other.line == rule.line)
         for port in tree.root.within("port"):
             if port.facts().get("aggregate") != number:
                 continue
             if verb == "undo":
-                tree.undo(port, rule, match.values, match.text.partition(" ")[2])
+                tree.undo(port, twin, match.values, match.text.partition(" ")[2])
             else:
-                tree.set(port, rule, match.values, match.text)
+                tree.set(port, twin, match.values, match.text)
             said.append(str(self.data["propagates"]).format(port.name))
         return said
 

@@ -15,7 +15,7 @@ from lab.switch.derive import setting, some_ports
 from lab.switch.device import Control, Device
 from lab.switch.pattern import CommandError
 from lab.switch.tree import Context, RefusedError, Tree
-from lab.switch.values import Environment, reveals
+from lab.switch.values import Environment, reveals, unfinished
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,14 @@ class Switch:
         self._own_ports(tree)
         unknown: list[Unknown] = []
         stack: list[tuple[int, list[Context]]] = [(-1, [tree.root])]
-        for number, raw in enumerate(text.splitlines(), 1):
+        rows = iter(enumerate(text.splitlines(), 1))
+        for number, raw in rows:
             line = raw.strip()
+            if mark := unfinished(line):
+                for _, more in rows:
+                    line += "\n" + more
+                    if mark in more:
+                        break
             if not line or line[0] in "#!" or re.fullmatch(self.grammar.data["skip"], line):
                 if raw[:1] in ("#", "!"):
                     stack = stack[:1]

@@ -240,6 +240,16 @@ def _text(word: str, arguments: Sequence[str], environment: Environment, so_far:
     return Taken(word, word) if len(word) <= longest else None
 
 
+def _banner(word: str, arguments: Sequence[str], environment: Environment, so_far: Any) -> Taken | None:
+    return Taken(word, word)
+
+
+def unfinished(line: str) -> str:
+    """Return the mark that ends a banner of many lines, if the line begins one and does not end it: `banner motd ^C`."""
+    found = re.fullmatch(r"banner \w+ (\^C|\S)(.*)", line.strip())
+    return found[1] if found and found[1] not in found[2] else ""
+
+
 def _match(word: str, arguments: Sequence[str], environment: Environment, so_far: Any) -> Taken | None:
     return Taken(word, word) if re.fullmatch(arguments[0], word) else None
 
@@ -281,6 +291,7 @@ TYPES: dict[str, Type] = {
     "word": Type(_word),
     "host": Type(_host),
     "text": Type(_text, whole=True),
+    "banner": Type(_banner, whole=True),
     "match": Type(_match),
     "secret": Type(_secret),
     "ports": Type(_ports, whole=True),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lab.switch.device import PLATFORMS
-from support.switches import PORT, configuring, text
+from lab.switch.tell import lines
+from support.switches import PORT, TOP, configuring, text
 
 REFUSED = [
     ("huawei", "", "vlan 4095", "Error: Wrong parameter found at '^' position.", 5),
@@ -241,3 +242,45 @@ def test_aggregates_join_ports_and_speak_for_them() -> None:
     typed.lines("quit\nundo interface Bridge-Aggregation1")
     assert typed.session.switch.applied.aggregates == {}
     assert typed.session.switch.applied.ports["GigabitEthernet1/0/1"].aggregate == ""
+
+
+@pytest.mark.parametrize(
+    ("platform", "view"),
+    [
+        ("huawei", "interface range GigabitEthernet 0/0/1 to GigabitEthernet 0/0/3"),
+        ("hp_comware", "interface range GigabitEthernet1/0/1 to GigabitEthernet1/0/3"),
+        ("ruijie_os", "interface range GigabitEthernet 0/1 - 3"),
+        ("cisco_ios", "interface range GigabitEthernet1/0/1 - 2, GigabitEthernet1/0/3"),
+    ],
+)
+def test_a_range_of_interfaces_is_configured_at_once(platform: str, view: str) -> None:
+    typed = configuring(platform, view)
+    assert typed("shutdown") == ""
+    assert sum(not port.enabled for port in typed.session.switch.applied.ports.values()) == 3
+    assert "shutdown" in typed("display this" if platform in TOP else "do show running-config")
+    typed((TOP.get(platform) and "quit") or "exit")
+    assert typed(view.replace("0/1 ", "0/77 ").replace("0/0/1 ", "0/0/77 ").replace("1/0/1 ", "1/0/77 ")) != ""
+
+
+def test_what_an_aggregate_is_told_its_members_are_told_too() -> None:
+    typed = configuring("hp_comware", "interface Bridge-Aggregation1")
+    typed.lines("interface GigabitEthernet1/0/1\nport link-aggregation group 1\ninterface Bridge-Aggregation1")
+    assert typed("port link-type trunk").strip() == "Configuring GigabitEthernet1/0/1 done."
+    typed("port trunk permit vlan 10")
+    assert text(typed).count(" port trunk permit vlan 1 10") == 2
+
+
+def test_a_banner_may_have_many_lines() -> None:
+    typed = configuring("cisco_ios")
+    assert typed("banner motd ^C", "Staff only.", "Everything is written down.", "^C") == ""
+    shown = text(typed)
+    assert "banner motd ^C\nStaff only.\nEverything is written down.\n^C\n" in shown
+    tree, unknown = typed.session.switch.load(shown)
+    assert (unknown, typed.session.switch.text(tree)) == ([], shown)
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_it_can_be_told_what_acts_and_what_is_only_stored(platform: str) -> None:
+    told = {line: how for view, how, line in lines(platform) if view == "port"}
+    assert told["shutdown"] == "acts"
+    assert "stores" in told.values()

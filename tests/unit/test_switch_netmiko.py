@@ -81,6 +81,7 @@ def login(served: Switches, case: Case, password: str = "") -> BaseConnection:
         system_host_keys=False,
         alt_host_keys=True,
         alt_key_file=str(served.known_hosts),
+        read_timeout_override=60,  # a loaded machine is no fault of the driver
     )
 
 
@@ -91,15 +92,15 @@ def converse(served: Switches, case: Case) -> Told:
     if box.secret:
         talk.enable()
     told.version = talk.send_command(case.version)
-    talk.send_config_set(list(case.lines), error_pattern=case.refused)
-    if case.platform == "huawei_vrpv8":
-        talk.commit()
-    told.current = talk.send_command(case.current)
-    try:
-        talk.send_config_set(["frobnicate 7"], error_pattern=case.refused)
+    try:  # the last line is refused; those before it stay
+        talk.send_config_set([*case.lines, "frobnicate 7"], error_pattern=case.refused)
     except ConfigInvalidException:
         told.refused = True
-    talk.exit_config_mode()
+    if case.platform == "huawei_vrpv8":
+        talk.commit()
+    else:
+        talk.exit_config_mode()
+    told.current = talk.send_command(case.current)
     told.saved_too_early = box.switch.saved_text is not None
     talk.save_config()
     told.saved = box.switch.saved_text or ""

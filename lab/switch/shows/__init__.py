@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lab.switch.shows import common, comware, huawei, ios, ruijie
-from lab.switch.shows.look import Look
+from lab.switch.shows.look import Look, Show
 
 if TYPE_CHECKING:
     from lab.switch.session import Session
 
-Show = Callable[[Look, Mapping[str, Any]], str]
 FAMILIES: dict[str, dict[str, Show]] = {
     "huawei": huawei.SHOWS,
     "hp_comware": comware.SHOWS,

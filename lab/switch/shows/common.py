@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lab.switch.shows.look import Look
+from lab.switch.shows.look import Look, Show
 from lab.switch.tree import Tree
 
 Values = Mapping[str, Any]
@@ -70,7 +70,7 @@ def clock(look: Look, values: Values) -> str:
     return f"{look.now:%Y-%m-%d %H:%M:%S%z}\n{look.now:%A}\nTime Zone(DefaultZone) : {look.now:%Z}\n"
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "current": current,
     "candidate": candidate,
     "saved": saved,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.switch.shows import comware_ports
-from lab.switch.shows.look import Look, columns, hyphen, spell
+from lab.switch.shows.look import Look, Show, columns, hyphen, spell
 
 Values = Mapping[str, Any]
 
@@ -132,7 +132,7 @@ def routes(look: Look, values: Values) -> str:
     return out + "".join(row.rstrip() + "\n" for row in rows)
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "version": version,
     "clock": clock,
     "startup": startup,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.switch.backend import Light, PortState
-from lab.switch.shows.look import Look, hyphen
+from lab.switch.shows.look import Look, Show, hyphen
 from lab.switch.values import ranges
 
 Values = Mapping[str, Any]
@@ -314,7 +314,7 @@ def poe(look: Look, values: Values) -> str:
     return out + f" --- {total:.1f} W in use\n"
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "interface_brief": interface_brief,
     "interface": interface,
     "port_trunk": port_trunk,

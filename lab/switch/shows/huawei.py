@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.switch.backend import PortState
 from lab.switch.shows import huawei_ports
-from lab.switch.shows.look import Look, columns, hyphen, spell
+from lab.switch.shows.look import Look, Show, columns, hyphen, spell
 
 Values = Mapping[str, Any]
 RULE = "-" * 79
@@ -194,7 +194,7 @@ def trial(look: Look, values: Values) -> str:
     return f"Trial status            : ACTIVE\nTrial by                : {pending.owner}\nTrial period left       : {left} seconds\n"
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "version": version,
     "interface_brief": interface_brief,
     "interface_description": interface_description,

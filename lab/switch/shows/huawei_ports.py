@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lab.switch.backend import Counters, Light, PortState, StpPort
-from lab.switch.shows.look import Look, hyphen
+from lab.switch.shows.look import Look, Show, hyphen
 from lab.switch.values import ranges
 
 Values = Mapping[str, Any]
@@ -277,7 +277,7 @@ def port_vlan(look: Look, values: Values) -> str:
     return out
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "interface": interface,
     "lldp": lldp,
     "lldp_brief": lldp_brief,

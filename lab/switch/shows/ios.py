@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.switch.shows import ios_ports
 from lab.switch.shows.cisco_like import address_rows, routes
-from lab.switch.shows.look import Look, dotted, spell
+from lab.switch.shows.look import Look, Show, dotted, spell
 
 Values = Mapping[str, Any]
 
@@ -98,7 +98,7 @@ def ip_brief(look: Look, values: Values) -> str:
     return out
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "version": version,
     "clock": clock,
     "mac": mac,

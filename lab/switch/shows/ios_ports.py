@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.switch.backend import PortState
 from lab.switch.shows.cisco_like import address_rows, in_lines, stp_head
-from lab.switch.shows.look import Look, dotted
+from lab.switch.shows.look import Look, Show, dotted
 
 Values = Mapping[str, Any]
 DARK = -40.0
@@ -319,7 +319,7 @@ def power(look: Look, values: Values) -> str:
     return out
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "status": status,
     "description": description,
     "interfaces": interfaces,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.switch.backend import AggregateState, MacEntry, Neighbour, PortSetting, PortState, StpState
 from lab.switch.tree import Context
 
 if TYPE_CHECKING:
     from lab.switch.session import Session
+
+
+Show = Callable[["Look", Mapping[str, Any]], str]
 
 
 class Look:

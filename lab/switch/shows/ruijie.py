@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.switch.backend import PortState
 from lab.switch.shows.cisco_like import address_rows, in_lines, routes, stp_head
-from lab.switch.shows.look import Look, dotted
+from lab.switch.shows.look import Look, Show, dotted
 
 Values = Mapping[str, Any]
 DARK = -40.0
@@ -339,7 +339,7 @@ def users(look: Look, values: Values) -> str:
     return out + f"*   {'1 vty 0':<16}{look.session.user:<16}{'idle':<21}{'00:00:00':<16}{look.session.origin}\n"
 
 
-SHOWS = {
+SHOWS: dict[str, Show] = {
     "version": version,
     "slots": slots,
     "manuinfo": manuinfo,
