@@ -97,7 +97,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
     from recovery.network.answers import RejectedError, SwitchError
-    from recovery.network.fetch import digest
+    from recovery.network.fetch import digest, steady
     from recovery.network.options import SWITCHES, devices
     from recovery.network.scrub_network import hide
     from recovery.network.session import Session
@@ -116,6 +116,11 @@ def end(session: Any, verb: str) -> dict[str, Any]:
     session.confirm() if verb == "confirm" else session.revert()
     trial = session.talk.trial
     return {"changed": verb == "revert", "commands": [trial.confirm if verb == "confirm" else trial.abort], "findings": []}
+
+
+def shown(how: Any, text: str) -> str:
+    """Return a configuration for a diff: without secrets, and without what changes by itself."""
+    return hide("\n".join(steady(how, text)) + "\n", how.secrets)
 
 
 def apply(session: Any, given: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +151,7 @@ def apply(session: Any, given: dict[str, Any]) -> dict[str, Any]:
         "changed": digest(how, before) != digest(how, after),
         "answers": [asdict(answer) for answer in answers],
         "commands": [answer.line for answer in answers],
-        "diff": {"before": hide(before, how.secrets), "after": hide(after, how.secrets)},
+        "diff": {"before": shown(how, before), "after": shown(how, after)},
         "findings": [failed.finding().as_dict()] if failed else [],
         "measured": {"lines": len(answers), "took_s": round(time.monotonic() - began, 2)},
         **result,
