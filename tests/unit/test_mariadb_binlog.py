@@ -85,3 +85,22 @@ def test_logs_that_survived_count_only_if_they_are_the_same_log(tmp_path: Path) 
     log(data / "bin.000001", transaction(21), transaction(22))
     assert restore.surviving(data, [known]) == []
     assert restore.surviving(data, []) == []
+
+
+@pytest.mark.parametrize(
+    ("begins", "gone"),
+    [
+        ([11, 20, 30], []),
+        ([5, 11, 30], ["a"]),
+        ([5, 8, 11, 30], ["a", "b"]),
+        ([5, 8, 12], ["a"]),
+        ([5, 0], []),
+        ([], []),
+    ],
+)
+def test_a_log_goes_only_when_the_oldest_backup_is_followed_by_the_next(begins: list[int], gone: list[str]) -> None:
+    assert binlog.unneeded(list(zip("abcdef", begins, strict=False)), START.seq) == gone
+
+
+def test_a_log_that_has_no_transaction_yet_says_so(tmp_path: Path) -> None:
+    assert (binlog.first(log(tmp_path / "bin.000001")), binlog.first(log(tmp_path / "bin.000002", transaction(12)))) == (0, 12)

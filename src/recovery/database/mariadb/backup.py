@@ -230,7 +230,15 @@ def expire(place: Place) -> list[str]:
             history = directory.parent.name
             if history not in needed and told.get("based_on") not in {one.label for one in left} and history != identity_history():
                 shutil.rmtree(directory.parent)
+        for history in needed:
+            _expire_logs(Path(place.tail) / history, [one for one in left if one.history == history])
     return gone
+
+
+def _expire_logs(directory: Path, backups: Sequence[Backup]) -> None:
+    oldest = min(binlog.Gtid.parse(one.gtid).seq for one in backups)
+    for name in binlog.unneeded([(path.name, binlog.first(path)) for path in binlog.files(directory)], oldest):
+        (directory / name).unlink()
 
 
 def identity_history() -> str:

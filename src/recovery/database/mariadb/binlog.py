@@ -136,6 +136,28 @@ def transactions(paths: Sequence[Path], after: Gtid) -> list[Transaction]:
     return found
 
 
+def first(path: Path) -> int:
+    """Return the number of a log's first whole transaction; 0 if it has none yet, or is damaged before it."""
+    try:
+        found = next(read(path, last=True), None)
+    except BinlogError:
+        return 0
+    return found.gtid.seq if found else 0
+
+
+def unneeded(begins: Sequence[tuple[str, int]], oldest: int) -> list[str]:
+    """Return which logs no backup needs, of logs in their order with the number of their first transaction.
+
+    ``oldest``: the transaction at which the oldest backup stands. A log may go once the next one begins no later than behind it.
+    """
+    gone: list[str] = []
+    for (name, _), (_, following) in zip(begins, begins[1:]):
+        if not following or following > oldest + 1:
+            break
+        gone.append(name)
+    return gone
+
+
 class HoleError(BinlogError):
     """Transactions are missing in between."""
 

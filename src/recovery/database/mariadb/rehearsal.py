@@ -22,7 +22,7 @@ _SERVER = {
     " FROM information_schema.global_variables WHERE variable_name NOT LIKE 'gtid%pos' AND variable_name <> 'gtid_binlog_state'",
     "accounts": "SELECT MD5(GROUP_CONCAT(host, user, priv ORDER BY host, user)) FROM mysql.global_priv",
     "tables": "SELECT MD5(GROUP_CONCAT(table_schema, '.', table_name, ' ', COALESCE(engine, ''), COALESCE(create_time, '')"
-    " ORDER BY table_schema, table_name)) FROM information_schema.tables",
+    " ORDER BY table_schema, table_name)) FROM information_schema.tables WHERE table_type = 'BASE TABLE'",
 }
 
 

@@ -127,8 +127,12 @@ def _keep_logs(place: Place, disk: Place, here: Repository, history: str) -> Non
     store = Path(disk.path) / "binlog" / history
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
     local_writer(store / "history.json")((here.tail / history / "history.json").read_bytes())
-    for path in here.logs(history, Path("/nonexistent"), Procedure()):
+    logs = here.logs(history, Path("/nonexistent"), Procedure())
+    for path in logs:
         vault.keep_log(disk, path, store)
+    for expired in {path.stem for path in store.glob("*.enc")} - {path.name for path in logs}:
+        for suffix in ("json", "enc"):
+            (store / f"{expired}.{suffix}").unlink()
 
 
 def _verify(disk: Place, backups: list[Backup]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def tail(place: Place) -> int:
         if away:
             directory.mkdir(parents=True, exist_ok=True)
         else:
-            open_to_door(place, Path(place.tail), directory)
+            open_to_door(place, Path(place.tail), directory, directory / "kept")
         about = {name: value for name, value in asdict(told).items() if name != "history"}
         local_writer(directory / "history.json")(json.dumps(about).encode())
         first = _resume(directory, [row[0] for row in ask("SHOW BINARY LOGS", socket=where, user=user)])

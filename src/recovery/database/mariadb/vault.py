@@ -207,6 +207,19 @@ def expire(place: Place) -> None:
     for one in backups:
         if len(fulls) > keep and one["chain"][0] in fulls[:-keep]:
             forget(place, one["label"])
+    left = stored_backups(place)[0]
+    for history in {str(one["history"]) for one in left}:
+        oldest = min(binlog.Gtid.parse(one["gtid"]).seq for one in left if one["history"] == history)
+        with suppress(OSError, ValueError):  # what is damaged stays: a restore says what is wrong with it
+            _expire_logs(place, Path(place.path) / "binlog" / history, oldest)
+
+
+def _expire_logs(place: Place, directory: Path, oldest: int) -> None:
+    kept = sorted(directory.glob("*.enc"), key=lambda path: binlog.number(Path(path.stem)))
+    begins = [(path.stem, int(read_description(place, path.with_suffix(".json")).get("first") or 0)) for path in kept]
+    for name in binlog.unneeded(begins, oldest):
+        for suffix in ("json", "enc"):
+            (directory / f"{name}.{suffix}").unlink()
 
 
 def forget(place: Place, label: str) -> None:
@@ -237,7 +250,7 @@ def keep_log(place: Place, path: Path, store: Path) -> None:
             return
     with path.open("rb") as source:
         stored = encrypt(place, source, store / f"{path.name}.enc")
-    local_writer(description)(_describe(place, stored))
+    local_writer(description)(_describe(place, {**stored, "first": binlog.first(path)}))
 
 
 # ---- giving out --------------------------------------------------------------------------------------------------------------
