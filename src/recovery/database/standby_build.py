@@ -53,13 +53,19 @@ def set_aside(cluster: Cluster, procedure: Procedure) -> str:
     return aside.name
 
 
+def have_place(cluster: Cluster) -> None:
+    """Have the directories above the data directory, which a new disk does not."""
+    owner = pwd.getpwnam(OWNER)
+    for directory in (cluster.data.parent.parent, cluster.data.parent):
+        directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+        os.chown(directory, owner.pw_uid, owner.pw_gid)
+
+
 def restore(cluster: Cluster, source: Repository, label: str, partner: Partner, me: str, archive_config: str, procedure: Procedure) -> None:
     """Read a backup into a directory beside and give it the data directory's place, ready to follow. Raises RestoreError."""
     staging, owner = cluster.staging, pwd.getpwnam(OWNER)
     with procedure.step(f"Read every file of backup {label} into a directory beside, comparing checksums"):
-        for directory in (staging.parent.parent, staging.parent):
-            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-            os.chown(directory, owner.pw_uid, owner.pw_gid)
+        have_place(cluster)
         delta = ["--delta"] if (staging / "PG_VERSION").exists() else []
         if staging.exists() and not delta:
             shutil.rmtree(staging)

@@ -15,7 +15,7 @@ from .cluster import OWNER, Cluster, control_data, free_bytes, fsync_directory, 
 from .errors import RestoreError
 from .shell import CommandError, Procedure, run
 from .standby import Partner, slot_of
-from .standby_build import have_settings, set_aside
+from .standby_build import have_place, have_settings, set_aside
 from .wal import Segment, format_lsn, parse_history, parse_lsn
 
 _COMMIT = re.compile(r"tx:\s+(\d+), lsn: ([0-9A-F/]+),.*desc: COMMIT(?:_PREPARED)? ([0-9-]+ [0-9:.]+ [^\s;]+)")
@@ -182,6 +182,7 @@ def rebuild(cluster: Cluster, partner: Partner, me: str, procedure: Procedure) -
     staging = cluster.staging
     with procedure.step(f"Copy {partner.name} into a directory beside"):
         shutil.rmtree(staging, ignore_errors=True)
+        have_place(cluster)
         command = [
             str(cluster.binaries / "pg_basebackup"),
             f"--pgdata={staging}",
