@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lab.plant
-from lab.switch.backend import Change, Light, MacEntry, Neighbour
+from lab.switch.backend import Change, Light, MacEntry, Neighbour, StpState
 from lab.switch.device import Device as Described
 from lab.switching import ACCOUNTS, CONFIGURATIONS, described
 from recovery.network.device import Device
@@ -43,6 +43,7 @@ class Backbone:
             row.memory.light = {name: Light(None, -2.2) for name in names}
             row.memory.cabled -= set(names)
             row.memory.heard = []
+            row.memory.root = None
         for name, ends in self.patched.items():
             if all(ends):
                 self._join(name, ends)
@@ -57,6 +58,9 @@ class Backbone:
             memory.light[reader[2]] = Light(None if dark else -2.2 - loss, -2.2)
             if not dark or self.carrier:
                 memory.cabled.add(reader[2])
+            if not dark and sender[0] == "core-a":
+                core = self.served["core-a"].memory
+                memory.root = StpState(memory.device.mac, root_mac=core.device.mac, root_priority=core.setting.stp.priority)
             if not dark:
                 memory.heard = [*memory.heard, Neighbour(reader[2], sender[0], sender[2], self.served[sender[0]].memory.device.mac)]
 

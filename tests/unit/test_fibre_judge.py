@@ -138,12 +138,12 @@ def test_where_a_whole_cable_is_severed_its_other_strands_come_last(plant: Plant
     assert chosen(only, severed=True)[0].pair == "acc-2-e2"  # type: ignore[union-attr]
 
 
-def test_a_spare_that_is_plugged_already_keeps_its_ports(plant: Plant) -> None:
+def test_a_spare_that_is_plugged_already_needs_nobody_and_comes_first(plant: Plant) -> None:
     ends = ("core-a:10GE1/0/48", "acc-2:Ten-GigabitEthernet1/0/26")
-    move, _ = chosen(with_pairs(plant, acc_2_e2={"ends": ends}))
+    move, _ = chosen(with_pairs(plant, acc_2_w1={"ends": ends}))
     assert move is not None
-    assert move.plugged
-    assert move.ends == ends
+    assert (move.pair, move.plugged, move.ends) == ("acc-2-w1", True, ends)
+    assert chosen(with_pairs(plant, acc_2_w1={"ends": ends}), spare="acc-2-e2") == (None, ["no-free-port"]), "its cord is in the last port"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from recovery.database.shell import Procedure
-from recovery.network import fibre_run, fibre_state
+from recovery.network import fibre_assess, fibre_driver, fibre_look, fibre_run, fibre_state
 from recovery.network.answers import SwitchError
 from recovery.network.fibre_assess import Assessment, Request, assess
 from recovery.network.fibre_driver import MoveError
@@ -26,6 +26,38 @@ from support.project import PROJECT
 
 NOW = datetime.datetime(2026, 11, 22, 3, 0, tzinfo=datetime.UTC)
 ACCESS = ("acc-1", "acc-2", "acc-3", "acc-4")
+
+
+@pytest.fixture(autouse=True)
+def one_login(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Log in once at each switch of a test: what is looked at here is what is said, not how a session begins."""
+    opened: dict[int, Session] = {}
+
+    class Again:
+        """A session that stands open, whoever uses it."""
+
+        def __init__(self, device: Any, **_: Any) -> None:
+            if device.port not in opened:
+                opened[device.port] = Session(device)
+            self.session = opened[device.port]
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.session, name)
+
+        def __enter__(self) -> Session:
+            return self.session
+
+        def __exit__(self, *_: object) -> None:
+            """Leave it open."""
+
+        def close(self) -> None:
+            """Leave it open."""
+
+    for module in (fibre_assess, fibre_driver, fibre_look, fibre_run):
+        monkeypatch.setattr(module, "Session", Again)
+    yield
+    for session in opened.values():
+        session.close()
 
 
 @pytest.fixture
@@ -44,7 +76,9 @@ def record(tmp_path: Path) -> Path:
 
 
 def asked(glass: Backbone, record: Path, kind: str = "swap", **more: Any) -> Assessment:
-    request = Request(record, glass.devices, kind, **{"sample_s": 0.0, "limit": [name for name in glass.devices if name != "core-a"], **more})
+    request = Request(
+        record, glass.devices, kind, **{"sample_s": 0.0, "limit": [name for name in glass.devices if name != "core-a"], **more}
+    )
     return assess(request, record.parent / "incidents", NOW)
 
 

@@ -59,8 +59,9 @@ def spare_findings(plant: Plant, pair: Pair, optic: str, today: datetime.date) -
 def usable(plant: Plant, segment: str, severed: bool, today: datetime.date) -> tuple[list[Pair], list[Finding]]:
     """Return the spare pairs that could take a segment, the best first, and why others could not.
 
-    By the loss of the worse direction. ``severed``: both strands are dark, which is what a cut cable looks like; then pairs in
-    another cable come first, since those beside the broken strands were probably cut with them.
+    By the loss of the worse direction, but what is plugged into two free ports already comes first: nobody has to walk. ``severed``: both
+    strands are dark, which is what a cut cable looks like; then pairs in another cable come first, since those beside the broken strands
+    were probably cut with them.
     """
     of = plant.segments[segment]
     broken_route = plant.pair_of(segment).route
@@ -71,7 +72,7 @@ def usable(plant: Plant, segment: str, severed: bool, today: datetime.date) -> t
         reasons += [finding for finding in against if finding.severity == "stop"]
         if not any(finding.severity == "stop" for finding in against):
             good.append(pair)
-    return sorted(good, key=lambda pair: (severed and pair.route == broken_route, pair.worst_db or 0.0, pair.name)), reasons
+    return sorted(good, key=lambda pair: (severed and pair.route == broken_route, not pair.ends, pair.worst_db or 0.0, pair.name)), reasons
 
 
 def choose(
@@ -101,10 +102,11 @@ def choose(
                 f"Lay a temporary cable: {TEMPORARY.format(segment=segment)}",
             )
         ]
-    best = good[0]
-    ends = best.ends or _free_ends(plant, segment, taken)
-    if len(ends) != 2:
+    # A pair that nothing joins yet needs a free port at either end; one that is plugged has its own.
+    best = next((pair for pair in good if len(pair.ends or _free_ends(plant, segment, taken)) == 2), None)
+    if best is None:
         return None, [ends_missing(plant, segment, taken)]
+    ends = best.ends or _free_ends(plant, segment, taken)
     move = Move(segment, former.name, _both(former.ends), best.name, _both(ends), best.route, best.strands, plant.routes[best.route].panels,
                 bool(best.ends))  # fmt: skip
     return move, [finding for finding in spare_findings(plant, best, of.optic, today) if finding.severity != "stop"]

@@ -6,6 +6,7 @@ is carried to the new one; the old one becomes what the new one was, shut.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,9 +14,11 @@ from recovery.findings import Finding
 from recovery.network.change import difference, lines
 from recovery.network.fibre_choose import Move
 from recovery.network.model import Port, Switch
-from recovery.network.parse import parse
+from recovery.network.parse import parse as parse_anew
 from recovery.network.plant import port_of, switch_of
 
+# The same text is looked at phase after phase, and what comes of it never changes.
+parse = functools.lru_cache(maxsize=16)(parse_anew)
 PHASES = ("light", "close", "carry", "shut-new", "inverse")
 
 
