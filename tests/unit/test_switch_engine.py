@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lab.switch import tell
 from lab.switch.device import PLATFORMS
-from lab.switch.tell import lines
 from support.switches import PORT, TOP, configuring, text
 
 REFUSED = [
@@ -281,6 +281,6 @@ def test_a_banner_may_have_many_lines() -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_it_can_be_told_what_acts_and_what_is_only_stored(platform: str) -> None:
-    told = {line: how for view, how, line in lines(platform) if view == "port"}
+    told = {line: how for view, how, line in tell.lines(platform) if view == "port"}
     assert told["shutdown"] == "acts"
     assert "stores" in told.values()
