@@ -1,14 +1,14 @@
-"""Switch configurations for property tests: any of a platform's words, in any combination that the platform can hold."""
+"""Switch configurations for property tests: any of a platform's words, in any combination that the platform can hold.
+
+A configuration has a thousand facts: it is made from a number by ``random``, because hypothesis takes seconds to draw that many one by one.
+Hypothesis draws the number.
+"""
 
 from __future__ import annotations
 
-import string
-from dataclasses import replace
-from typing import Any
+from random import Random
+from typing import Any, TypeVar
 
-from hypothesis import strategies as st
-
-from recovery.network import names
 from recovery.network.facts import CLASSES, flat, parts
 from recovery.network.grammar import load
 from recovery.network.model import (
@@ -49,192 +49,181 @@ MANAGEMENT = {
     "ruijie_os": "Mgmt 0",
     "cisco_ios": "FastEthernet0",
 }
-WORDS = string.ascii_letters + string.digits + "_-"
-words = st.text(WORDS, min_size=1, max_size=12).map(lambda text: f"x{text}")
-texts = st.lists(words, min_size=1, max_size=3).map(" ".join)
-ids = st.integers(2, 4094)
-few = st.frozensets(ids, max_size=6)
-ips = st.integers(1, 250).map(lambda n: f"10.20.{n}.{n}")
-nets = st.tuples(ips, st.integers(8, 30)).map(lambda pair: f"{pair[0]}/{pair[1]}")
-macs = st.integers(0, 2**48 - 1).map(lambda n: f"{n:012x}")
-percents = st.none() | st.integers(1, 99).map(float)
+T = TypeVar("T")
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 
-def vlan_sets() -> st.SearchStrategy[frozenset[int]]:
-    """Some VLANs, with or without VLAN 1; now and then all of them."""
-    return st.one_of(few, few.map(lambda vlans: vlans | {1}), st.just(ALL_VLANS), few.map(lambda vlans: ALL_VLANS - vlans))
+class Maker:
+    """Makes parts of a configuration of one platform."""
+
+    def __init__(self, platform: str, seed: int) -> None:
+        self.platform, self.random = platform, Random(seed)  # noqa: S311 - data for tests
+
+    def one(self, *values: T) -> T:
+        return self.random.choice(values)
+
+    def yes(self) -> bool:
+        return self.random.random() < 0.5
+
+    def word(self) -> str:
+        return "x" + "".join(self.random.choices(LETTERS, k=self.random.randint(1, 12)))
+
+    def text(self) -> str:
+        return " ".join(self.word() for _ in range(self.random.randint(1, 3)))
+
+    def maybe(self, value: T, nothing: T) -> T:
+        return value if self.yes() else nothing
+
+    def vlan(self) -> int:
+        return self.random.randint(2, 4094)
+
+    def few(self) -> frozenset[int]:
+        return frozenset(self.vlan() for _ in range(self.random.randint(0, 6)))
+
+    def vlans(self) -> frozenset[int]:
+        return self.one(self.few(), self.few() | {1}, frozenset(range(self.vlan(), 4095)), ALL_VLANS, ALL_VLANS - self.few())
+
+    def ip(self) -> str:
+        return f"10.20.{self.random.randint(1, 250)}.{self.random.randint(1, 250)}"
+
+    def ips(self) -> frozenset[str]:
+        return frozenset(self.ip() for _ in range(self.random.randint(0, 2)))
+
+    def net(self) -> str:
+        return f"{self.ip()}/{self.random.randint(8, 30)}"
+
+    def percent(self) -> float | None:
+        return self.maybe(float(self.random.randint(1, 99)), None)
+
+    def secret(self, bare: bool = False) -> Secret:
+        kind, form = self.one(*sorted(load(self.platform).style.secrets.items()))
+        return Secret("plain", "", self.word()) if bare else Secret(form, kind, self.word())
+
+    def switching(self) -> dict[str, Any]:
+        """What ports and aggregates have in common."""
+        return {
+            "description": self.maybe(self.text(), ""),
+            "enabled": self.yes(),
+            "mode": self.one("access", "trunk", "hybrid", "dynamic", "routed"),
+            "access_vlan": self.maybe(self.vlan(), 1),
+            "native_vlan": self.maybe(self.vlan(), 1),
+            "allowed_vlans": self.vlans(),
+            "untagged_vlans": self.few(),
+            "mtu": self.maybe(self.random.randint(1500, 9216), None),
+            "stp": PortStp(*(self.yes() for _ in range(6)), self.one(0, 1, 20000), self.one(0, 64, 160)),
+            "snooping_trust": self.yes(),
+            "arp_trust": self.yes(),
+            "address": self.maybe(self.net(), ""),
+        }
+
+    def port(self, name: str) -> Port:
+        macs = frozenset((f"{self.random.getrandbits(48):012x}", self.maybe(self.vlan(), 0)) for _ in range(self.random.randint(0, 2)))
+        return Port(
+            name=name,
+            **self.switching(),
+            voice_vlan=self.maybe(self.vlan(), None),
+            speed=self.one(None, 10, 100, 1000),
+            duplex=self.one("", "full", "half"),
+            security=PortSecurity(self.yes(), self.one(None, 2, 9), self.one("", "protect", "restrict", "shutdown"), self.yes(), macs),
+            dot1x=self.yes(),
+            mac_authentication=self.yes(),
+            storm=Storm(self.percent(), self.percent(), self.percent()),
+            poe=Poe(self.one(None, True, False), self.one("", "low", "high", "critical")),
+            lldp=self.yes(),
+            isolated=self.yes(),
+            aggregate=self.one(None, None, 1, 2, 3),
+        )
+
+    def svi(self, vlan: int) -> Svi:
+        groups = {self.random.randint(1, 255) for _ in range(self.random.randint(0, 2))}
+        return Svi(
+            vlan,
+            description=self.maybe(self.text(), ""),
+            enabled=self.yes(),
+            address=self.net(),
+            secondary=frozenset(self.net() for _ in range(self.random.randint(0, 2))),
+            vrf=self.maybe(self.word(), ""),
+            mtu=self.maybe(self.random.randint(1280, 1500), None),
+            relay=self.yes(),
+            relays=self.ips(),
+            vrrp={group: Vrrp(group, self.ip(), self.one(90, 100, 120), self.yes()) for group in sorted(groups)},
+        )
+
+    def services(self) -> Services:
+        community = [
+            Community(self.secret(self.yes()), self.one("read", "write"), self.maybe("10", "")) for _ in range(self.random.randint(0, 2))
+        ]
+        traps = [TrapHost(self.ip(), self.secret(bare=True), self.one("", "v2c", "2c")) for _ in range(self.random.randint(0, 2))]
+        return Services(
+            ntp_servers=self.ips(),
+            syslog_hosts=self.ips(),
+            dns_servers=self.ips(),
+            snmp_agent=self.yes(),
+            snmp_contact=self.maybe(self.text(), ""),
+            snmp_location=self.maybe(self.text(), ""),
+            snmp_communities=frozenset(community),
+            snmp_traps=frozenset(traps),
+            lldp=self.yes(),
+            dhcp=self.yes(),
+            snooping=self.yes(),
+            snooping_vlans=self.few(),
+            arp_inspection_vlans=self.few(),
+            dot1x=self.yes(),
+            ssh=self.yes(),
+        )
+
+    def stp(self) -> Stp:
+        mode = self.one("stp", "rstp", "mstp", "pvst", "rapid-pvst")
+        # By VLAN there is no VLAN 0.
+        keys = [key for key in (0, 1, 2) if self.yes() and (key or mode not in ("pvst", "rapid-pvst"))]
+        return Stp(self.yes(), mode, {key: self.one(0, 4096, 8192) for key in keys}, self.yes(), self.yes())
+
+    def blocks(self) -> dict[str, Block]:
+        """ACLs whose rules nobody models."""
+        cisco = load(self.platform).style.negation == "no"
+        found = {}
+        for number in sorted({self.random.randint(3000, 3005) for _ in range(self.random.randint(0, 2))}):
+            header = f"ip access-list extended {number}" if cisco else f"acl number {number}"
+            rules = sorted(self.random.sample(range(1, 201), self.random.randint(1, 3)))
+            lines = tuple(f"permit ip host 10.0.0.{n} any" if cisco else f"rule {n} permit ip source 10.0.0.{n} 0" for n in rules)
+            found[header] = Block("acl", header, lines)
+        return found
+
+    def user(self, name: str) -> User:
+        services = frozenset(word for word in ("ssh", "terminal") if self.yes())
+        return User(
+            name, self.maybe(self.random.randint(1, 15), None), self.maybe(self.word(), ""), self.maybe(self.secret(), None), services
+        )
 
 
-def secrets(platform: str) -> st.SearchStrategy[Secret]:
-    style = load(platform).style
-    return st.tuples(st.sampled_from(sorted(style.secrets.items())), words).map(lambda found: Secret(found[0][1], found[0][0], found[1]))
-
-
-def _switching(**more: Any) -> dict[str, Any]:
-    return {
-        "description": st.just("") | texts,
-        "enabled": st.booleans(),
-        "mode": st.sampled_from(["access", "trunk", "hybrid", "dynamic", "routed"]),
-        "access_vlan": st.just(1) | ids,
-        "native_vlan": st.just(1) | ids,
-        "allowed_vlans": vlan_sets(),
-        "untagged_vlans": few,
-        "mtu": st.none() | st.integers(1500, 9216),
-        "stp": st.builds(PortStp, *[st.booleans()] * 6, st.sampled_from([0, 1, 20000]), st.sampled_from([0, 64, 160])),
-        "snooping_trust": st.booleans(),
-        "arp_trust": st.booleans(),
-        "address": st.just("") | nets,
-        **more,
-    }
-
-
-def ports(name: str) -> st.SearchStrategy[Port]:
-    return st.builds(
-        Port,
-        name=st.just(name),
-        **_switching(
-            voice_vlan=st.none() | ids,
-            speed=st.sampled_from([None, 10, 100, 1000]),
-            duplex=st.sampled_from(["", "full", "half"]),
-            security=st.builds(
-                PortSecurity,
-                st.booleans(),
-                st.none() | st.integers(2, 9),
-                st.sampled_from(["", "protect", "restrict", "shutdown"]),
-                st.booleans(),
-                st.frozensets(st.tuples(macs, st.just(0) | ids), max_size=2),
-            ),
-            dot1x=st.booleans(),
-            mac_authentication=st.booleans(),
-            storm=st.builds(Storm, percents, percents, percents),
-            poe=st.builds(Poe, st.sampled_from([None, True, False]), st.sampled_from(["", "low", "high", "critical"])),
-            lldp=st.booleans(),
-            isolated=st.booleans(),
-            aggregate=st.none() | st.integers(1, 3),
-        ),
-    )
-
-
-def svis(vlan: int) -> st.SearchStrategy[Svi]:
-    groups = st.dictionaries(st.integers(1, 255), st.tuples(ips, st.sampled_from([90, 100, 120]), st.booleans()), max_size=2)
-    return st.builds(
-        Svi,
-        vlan=st.just(vlan),
-        description=st.just("") | texts,
-        enabled=st.booleans(),
-        address=nets,
-        secondary=st.frozensets(nets, max_size=2),
-        vrf=st.just("") | words,
-        mtu=st.none() | st.integers(1280, 1500),
-        relay=st.booleans(),
-        relays=st.frozensets(ips, max_size=2),
-        vrrp=groups.map(lambda found: {group: Vrrp(group, *rest) for group, rest in found.items()}),
-    )
-
-
-def services(platform: str) -> st.SearchStrategy[Services]:
-    sets = st.frozensets(ips, max_size=2)
-    community = st.builds(
-        Community,
-        secrets(platform) | words.map(lambda text: Secret("plain", "", text)),
-        st.sampled_from(["read", "write"]),
-        st.just("") | st.just("10"),
-    )
-    return st.builds(
-        Services,
-        ntp_servers=sets,
-        syslog_hosts=sets,
-        dns_servers=sets,
-        snmp_agent=st.booleans(),
-        snmp_contact=st.just("") | texts,
-        snmp_location=st.just("") | texts,
-        snmp_communities=st.frozensets(community, max_size=2),
-        snmp_traps=st.frozensets(
-            st.builds(TrapHost, ips, words.map(lambda text: Secret("plain", "", text)), st.sampled_from(["v2c", "2c"])), max_size=2
-        ),
-        lldp=st.booleans(),
-        dhcp=st.booleans(),
-        snooping=st.booleans(),
-        snooping_vlans=few,
-        arp_inspection_vlans=few,
-        dot1x=st.booleans(),
-        ssh=st.booleans(),
-    )
-
-
-@st.composite
-def switches(draw: st.DrawFn, platform: str, sizes: int = 2) -> Switch:
+def a_switch(platform: str, seed: int, sizes: int = 3) -> Switch:
     """A configuration that the platform can hold: what it has no words for is taken away again."""
-    vlans = draw(st.dictionaries(ids, st.tuples(st.just("") | words, st.just("") | texts), max_size=5))
+    make = Maker(platform, seed)
+    vlans = sorted({make.vlan() for _ in range(make.random.randint(0, 5))})
     port_names = [pattern.format(n=n) for pattern in PORTS[platform] for n in range(1, sizes + 1)]
-    here = sorted(vlans)
-    found = {
-        "vlans": {1: Vlan(1)} | {n: Vlan(n, *vlans[n]) for n in here},
-        "aggregates": {
-            n: draw(st.builds(Aggregate, id=st.just(n), protocol=st.sampled_from(["static", "lacp", "lacp_passive"]), **_switching()))
-            for n in (1, 2, 3)
-        },
-        "ports": {name: draw(ports(name)) for name in port_names},
-        "stp": draw(
-            st.builds(
-                Stp,
-                st.booleans(),
-                st.sampled_from(["stp", "rstp", "mstp", "pvst", "rapid-pvst"]),
-                st.dictionaries(st.sampled_from([0, 1, 2]), st.sampled_from([0, 4096, 8192]), max_size=2).map(
-                    lambda d: dict(sorted(d.items()))
-                ),
-                st.booleans(),
-                st.booleans(),
-            )
+    switch = Switch(
+        platform,
+        make.word(),
+        vlans={1: Vlan(1)} | {n: Vlan(n, make.maybe(make.word(), ""), make.maybe(make.text(), "")) for n in vlans},
+        ports={name: make.port(name) for name in port_names},
+        aggregates={n: Aggregate(n, make.one("static", "lacp", "lacp_passive"), **make.switching()) for n in (1, 2, 3)},
+        stp=make.stp(),
+        svis={n: make.svi(n) for n in vlans[:2]},
+        routes=frozenset(
+            Route(make.net(), make.ip(), make.one(0, 70, 200), make.maybe(make.word(), "")) for _ in range(make.random.randint(0, 2))
         ),
-        "svis": {n: draw(svis(n)) for n in here[:2]},
-        "routes": draw(st.frozensets(st.builds(Route, nets, ips, st.sampled_from([0, 70, 200]), st.just("") | words), max_size=2)),
-        "users": {
-            name: draw(
-                st.builds(
-                    User,
-                    st.just(name),
-                    st.none() | st.integers(1, 15),
-                    st.just("") | words,
-                    st.none() | secrets(platform),
-                    st.frozensets(st.sampled_from(["ssh", "terminal"])),
-                )
-            )
-            for name in draw(st.lists(words, max_size=2, unique=True))
-        },
-        "services": draw(services(platform)),
-        "management": draw(
-            st.builds(
-                Management,
-                st.just(MANAGEMENT[platform]),
-                st.just("") | texts,
-                st.just("") | nets,
-                st.just("") | ips,
-                st.just("") | words,
-                st.booleans(),
-            )
+        users={name: make.user(name) for name in [make.word() for _ in range(make.random.randint(0, 2))]},
+        services=make.services(),
+        management=Management(
+            MANAGEMENT[platform],
+            make.maybe(make.text(), ""),
+            make.maybe(make.net(), ""),
+            make.maybe(make.ip(), ""),
+            make.maybe(make.word(), ""),
         ),
-        "blocks": draw(blocks(platform)),
-    }
-    if found["stp"].mode in ("pvst", "rapid-pvst"):
-        # By VLAN, and there is no VLAN 0.
-        found["stp"] = replace(found["stp"], priorities={n: p for n, p in found["stp"].priorities.items() if n})
-    return expressible(Switch(platform, draw(words), **found))[0]
-
-
-def blocks(platform: str) -> st.SearchStrategy[dict[str, Block]]:
-    """ACLs whose rules nobody models."""
-    cisco = load(platform).style.negation == "no"
-    header = (lambda n: f"ip access-list extended {n}") if cisco else (lambda n: f"acl number {n}")
-    rule = (lambda n: f"permit ip host 10.0.0.{n} any") if cisco else (lambda n: f"rule {n} permit ip source 10.0.0.{n} 0")
-    lines = st.lists(st.integers(1, 200), min_size=1, max_size=3, unique=True).map(lambda ns: tuple(rule(n) for n in sorted(ns)))
-    found = st.dictionaries(st.integers(3000, 3005), lines, max_size=2)
-    return found.map(lambda rows: {header(n): Block("acl", header(n), lines) for n, lines in sorted(rows.items())})
-
-
-def spelt(platform: str, name: str) -> str:
-    """A port's name in full."""
-    return names.long(platform, name)
+        blocks=make.blocks(),
+    )
+    return expressible(switch)[0]
 
 
 def unlike(one: Switch, other: Switch) -> list[tuple[str, object, str, object, object]]:
