@@ -53,6 +53,8 @@ class Ovs:
         self._rows: dict[str, Row] = {}
         self._lit: set[str] = set()
         self._begun = False
+        self._macs: list[MacEntry] = []
+        self._tree = StpState(device.mac)
         self._raised: set[str] = set()  # interfaces that have been brought up, or taken down, since they appeared
         self._cleared: dict[str, Counters] = {}
         self._powered = time.monotonic() - reading.seconds_since_boot()
@@ -288,7 +290,12 @@ class Ovs:
         )
 
     def macs(self) -> Sequence[MacEntry]:
-        """Read the learnt addresses."""
+        """Read the learnt addresses; of a forwarding plane that hangs, what it said last."""
+        with contextlib.suppress(BackendError):
+            self._macs = self._read_macs()
+        return self._macs
+
+    def _read_macs(self) -> list[MacEntry]:
         found = {MacEntry(entry.vlan, entry.mac, self._called(entry.interface)) for entry in self._learnt()}
         return sorted(entry for entry in found if entry.port)
 
@@ -300,7 +307,12 @@ class Ovs:
         return [replace(entry, port=self._names[entry.port]) for entry in reading.neighbours(text) if entry.port in self._present]
 
     def stp(self) -> StpState:
-        """Read the spanning tree."""
+        """Read the spanning tree; of a forwarding plane that hangs, what it said last."""
+        with contextlib.suppress(BackendError):
+            self._tree = self._read_tree()
+        return self._tree
+
+    def _read_tree(self) -> StpState:
         if not self.setting.stp.enabled:
             return StpState(self.device.mac, self.setting.stp.priority, self.device.mac, self.setting.stp.priority)
         edges = {name for name, port in self.setting.ports.items() if port.edge}
