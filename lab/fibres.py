@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lab import glass, network, wiring
@@ -49,6 +50,17 @@ def measure(lab: Lab, topology: Topology, name: str) -> dict[str, Any]:
     losses = [glass.loss_db(pair, strand, broken) for strand in (0, 1)]
     measured = [None if loss == float("inf") else round(loss, 2) for loss in losses]
     return {"pair": name, "loss_ab_db": measured[0], "loss_ba_db": measured[1], "length_m": plant.routes[pair.route]["length_m"]}
+
+
+def lay(lab: Lab, topology: Topology, name: str, route: str, panels: Sequence[str], length_m: float) -> None:
+    """Lay a duplex cable from panel to panel, plugged into nothing yet; one that lies there stays."""
+    plant = topology.require_plant()
+    if unknown := [panel for panel in panels if panel not in plant.panels]:
+        raise LabError(f"There is no panel {', '.join(unknown)}.", f"Panels: {', '.join(plant.panels)}.")
+    temporary = dict(lab.read().get("temporary") or {})
+    if name in plant.pairs and name not in temporary:
+        raise LabError(f"The pair {name} lies there already.", "Give the cable another name.")
+    lab.write(temporary={**temporary, name: {"route": route, "panels": list(panels), "length_m": length_m}})
 
 
 def patch(lab: Lab, topology: Topology, name: str, a: str | None, b: str | None) -> Topology:

@@ -30,7 +30,8 @@ PROCESS = "hands"
 POLL_S = 0.2
 NAMESPACE = "recovery-approval"
 VERBS = (
-    "plug-disk", "unplug-disk", "power-on", "power-off", "plug-cable", "unplug-cable", "move-cable", "patch-fibre", "measure-fibre",
+    "plug-disk", "unplug-disk", "power-on", "power-off", "plug-cable", "unplug-cable", "move-cable",
+    "patch-fibre", "measure-fibre", "lay-fibre",
 )  # fmt: skip
 
 
@@ -148,6 +149,10 @@ def _wire(lab: Lab, topology: Topology, verb: str, action: Mapping[str, Any]) ->
             sides = {"ab"[side]: str(action["end"])}
         topology = fibres.patch(lab, topology, pair, sides.get("a"), sides.get("b"))
         return f"The pair {pair} now joins {' and '.join(end or 'nothing' for end in wiring.plugged(topology, pair))}."
+    if verb == "lay-fibre":
+        panels = [str(panel) for panel in action["panels"]]
+        fibres.lay(lab, topology, str(action["pair"]), str(action["route"]), panels, float(action["length_m"]))
+        return f"The cable {action['route']} lies between {' and '.join(panels)}."
     if verb == "measure-fibre":
         return json.dumps(fibres.measure(lab, topology, str(action["pair"])))
     cable = topology.cable(str(action["cable"]))

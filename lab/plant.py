@@ -14,6 +14,8 @@ import yaml
 from lab.errors import LabError
 
 DEFAULT = Path(__file__).with_name("plant.yml")
+TEMPORARY_LOSS_DB = 0.6  # connectors of a cable that was made for the drum it came on
+LOSS_DB_PER_KM = 0.35
 NAME_LIMIT = 15  # characters in the name of a network interface
 
 
@@ -284,6 +286,17 @@ def lacking(plant: Plant, without: Collection[str]) -> Plant:
         cables=tuple(entry for entry in plant.cables if all(map(stays, entry["ends"]))),
         pairs={name: pair if all(map(stays, pair.ends)) else replace(pair, ends=("", "")) for name, pair in plant.pairs.items()},
     )
+
+
+def extended(plant: Plant, temporary: Mapping[str, Mapping[str, Any]]) -> Plant:
+    """Return the plant with the cables that people have laid since: each one pair on a route of its own, by the pair's name."""
+    routes = {
+        str(entry["route"]): {"panels": list(entry["panels"]), "way": "Temporary", "length_m": entry["length_m"], "strands": 2}
+        for entry in temporary.values()
+    }
+    loss = {name: round(TEMPORARY_LOSS_DB + LOSS_DB_PER_KM * float(entry["length_m"]) / 1000, 2) for name, entry in temporary.items()}
+    pairs = {name: Pair(name, str(entry["route"]), (1, 2), (loss[name], loss[name]), "") for name, entry in temporary.items()}
+    return replace(plant, routes={**plant.routes, **routes}, pairs={**plant.pairs, **pairs})
 
 
 def patch(plant: Plant, patched: Mapping[str, Sequence[str]]) -> Plant:

@@ -140,6 +140,7 @@ class Lab:
             without=entries.get("without") or (),
             switched=bool(entries.get("switched")),
             patched=entries.get("patched") or {},
+            temporary=entries.get("temporary") or {},
         )
 
     def require(self) -> dict[str, Any]:
