@@ -13,7 +13,7 @@ import pytest
 from recovery.network.archive import Archive
 from support.project import PROJECT
 
-NAME = "itest-switches"
+NAME = "itest-archive"
 BIN = PROJECT / ".venv" / "bin"
 SWITCHES = {"core-a", "core-s", "srv-1", "acc-1", "acc-2", "acc-3", "acc-4", "acc-s"}
 SECRETS = ("Lab-Net-7781", "irreversible-cipher $", "cipher %^%#", "hash $", "secret 5 $", "secret 9 $")
