@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +119,21 @@ def _afresh(asked: Request, plant: Plant, now: datetime.datetime) -> Assessment:
         found.findings += against
     if chosen is None or any(one.severity == "stop" for one in found.findings):
         return found
-    move, against = fibre_plan.choose(plant, asked.kind, chosen.segment, chosen.cause, now.date(), asked.spare, asked.laying)
-    found.findings += against
-    if move is None or any(one.severity == "stop" for one in against):
-        return found
-    found.record = _planned(asked, plant, move, chosen, found.findings, now)
-    return found
+    before = list(found.findings)
+    taken: list[str] = []
+    while True:
+        move, against = fibre_plan.choose(
+            plant, asked.kind, chosen.segment, chosen.cause, now.date(), asked.spare, asked.laying, taken=taken
+        )
+        found.findings = [*before, *against]
+        if move is None or any(one.severity == "stop" for one in against):
+            return found
+        found.record, used = _planned(asked, plant, move, chosen, found.findings, now)
+        # A port that the record has as free, and somebody uses: the next one may do.
+        if not used or move.plugged or len(found.findings) - len(before) - len(against) > len(used):
+            return found
+        taken += used
+        before += [replace(one, severity="warning") for one in found.findings if one.code == "port-not-free"]
 
 
 def _candidates(plant: Plant, asked: Request) -> list[str]:
@@ -155,8 +164,8 @@ def _of_kind(asked: Request, verdict: Verdict, now: datetime.datetime) -> list[F
 
 def _planned(
     asked: Request, plant: Plant, move: Move, verdict: Verdict, findings: list[Finding], now: datetime.datetime
-) -> fibre_state.Record | None:
-    """Read both switches whole, and work out what either is told."""
+) -> tuple[fibre_state.Record | None, list[str]]:
+    """Read both switches whole, and work out what either is told. Returns also the new ports that are in use after all."""
     switches = [asked.devices[switch_of(end)] for end in move.ends]
 
     def whole(device: Device) -> tuple[str, State]:
@@ -167,17 +176,19 @@ def _planned(
     failed = [one for one in read_now.values() if isinstance(one, SwitchError)]
     if failed:
         findings += [error.finding() for error in failed]
-        return None
+        return None, []
     running = {name: one[0] for name, one in read_now.items() if not isinstance(one, SwitchError)}
     states = {name: one[1] for name, one in read_now.items() if not isinstance(one, SwitchError)}
     sides = fibre_ends.sides_of(move, {device.name: device.platform for device in switches}, running)
-    findings += [one for side in sides for one in fibre_ends.against(side)]
-    findings += _stranger_in_new_port(asked, move, states)
+    against = {end: fibre_ends.against(side) for end, side in zip(move.ends, sides, strict=True)}
+    strangers = _stranger_in_new_port(asked, move, states)
+    findings += [one for each_end in against.values() for one in each_end] + [one for one in strangers.values()]
+    used = [end for end in move.ends if end in strangers or any(one.code == "port-not-free" for one in against[end])]
     if any(one.severity == "stop" for one in findings):
-        return None
+        return None, used
     at = now.astimezone(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     full = full_ports({device.name: device.platform for device in asked.devices.values()})
-    return fibre_state.Record(
+    record = fibre_state.Record(
         segment=move.segment,
         decision=fibre_plan.decision(plant, asked.kind, move, verdict.cause, verdict.sentence, sides, running, asked.laying)
         | {"planned_at": at},
@@ -185,23 +196,22 @@ def _planned(
         views={side.switch: view(side.before, states[side.switch], full).as_dict() for side in sides},
         states={name: state.as_dict() for name, state in states.items()},
     )
+    return record, []
 
 
-def _stranger_in_new_port(asked: Request, move: Move, states: Mapping[str, State]) -> list[Finding]:
+def _stranger_in_new_port(asked: Request, move: Move, states: Mapping[str, State]) -> dict[str, Finding]:
     """Refuse a port that somebody uses already, whatever the record says of it."""
-    found = []
+    found = {}
     for end, other in ((move.ends[0], move.ends[1]), (move.ends[1], move.ends[0])):
         heard = fibre_look.named(asked.devices, states[switch_of(end)].neighbours.get(port_of(end)))
         learnt = [mac for (_, mac), port in states[switch_of(end)].macs.items() if port == port_of(end)]
         if (heard and switch_of(heard) != switch_of(other)) or (learnt and not heard):
             who = heard or f"{len(learnt)} addresses"
-            found.append(
-                Finding(
-                    "port-not-free",
-                    "stop",
-                    f"{end} is free in the record, but {who} is behind it.",
-                    "Somebody has put it to use, and would lose it.",
-                    "See who it is, and correct the record (plant/fibres.yml).",
-                )
+            found[end] = Finding(
+                "port-not-free",
+                "stop",
+                f"{end} is free in the record, but {who} is behind it.",
+                "Somebody has put it to use, and would lose it.",
+                "See who it is, and correct the record (plant/fibres.yml).",
             )
     return found

@@ -30,13 +30,23 @@ class Laying:
 
 
 def choose(
-    plant: Plant, kind: str, segment: str, cause: str, today: datetime.date, spare: str = "", laying: Laying | None = None
+    plant: Plant,
+    kind: str,
+    segment: str,
+    cause: str,
+    today: datetime.date,
+    spare: str = "",
+    laying: Laying | None = None,
+    taken: Sequence[str] = (),
 ) -> tuple[Move | None, list[Finding]]:
-    """Return where the segment goes, and what speaks against it. A ``laying`` is needed for a temporary cable."""
+    """Return where the segment goes, and what speaks against it.
+
+    A ``laying`` is needed for a temporary cable; ``taken`` are ports that somebody uses although the record has them as free.
+    """
     if kind == "restore":
         return fibre_choose.back(plant, segment, today)
     if kind == "swap":
-        return fibre_choose.choose(plant, segment, severed=cause == "cut", today=today, spare=spare)
+        return fibre_choose.choose(plant, segment, severed=cause == "cut", today=today, spare=spare, taken=taken)
     good, _ = fibre_choose.usable(plant, segment, cause == "cut", today)
     found = []
     if good:
@@ -55,7 +65,7 @@ def choose(
     with_it = replace(
         plant, routes={**plant.routes, route.name: route}, pairs={**plant.pairs, pair.name: replace(pair, loss_db=(0.0, 0.0))}
     )
-    move, against = fibre_choose.choose(with_it, segment, severed=False, today=today, spare=pair.name)
+    move, against = fibre_choose.choose(with_it, segment, severed=False, today=today, spare=pair.name, taken=taken)
     return move, [*found, *(one for one in against if one.severity == "stop")]
 
 

@@ -18,11 +18,15 @@ TELLING = 0.5
 
 @dataclass(frozen=True)
 class Seen:
-    """What became of a patch. ``right``: light both ways within the budget, link, and the neighbour is the other end."""
+    """What became of a patch. ``right``: light both ways within the budget, link, and the neighbour is the other end.
+
+    ``wrong``: it is not a matter of waiting, something is plugged where it does not belong.
+    """
 
     right: bool
     sentence: str
     loss_db: tuple[float | None, float | None] = (None, None)
+    wrong: bool = False
 
 
 def losses(a: End, b: End) -> tuple[float | None, float | None]:
@@ -41,7 +45,7 @@ def patched(plant: Plant, move: Move, a: End, b: End, appeared: Sequence[str] = 
     cord = f"Pair {move.pair} ({strands}) belongs into {move.ends[0]} and {move.ends[1]}."
     wrong = [f"light came up in {port}" for port in appeared if port not in move.ends]
     if wrong:
-        return Seen(False, f"The cord is in the wrong port: {', '.join(wrong)}. {cord}", loss)
+        return Seen(False, f"The cord is in the wrong port: {', '.join(wrong)}. {cord}", loss, wrong=True)
     dark = [end.end for end in (a, b) if end.reads_light and not end.sees_light]
     if len(dark) == 2:
         where = " and ".join(move.panels)
@@ -54,13 +58,18 @@ def patched(plant: Plant, move: Move, a: End, b: End, appeared: Sequence[str] = 
     weak = [one for one in loss if one is not None and one > budget]
     if weak:
         said = f"{move.pair} loses {max(weak):.1f} dB, {optic} may lose {budget:.1f} dB. Clean the plugs."
-        return Seen(False, f"{said} If it stays, name another pair: -e spare=NAME.", loss)
+        return Seen(False, f"{said} If it stays, name another pair: -e spare=NAME.", loss, wrong=True)
     stranger = next((end for end in (a, b) if end.neighbour and switch_of(end.neighbour) not in (switch_of(a.end), switch_of(b.end))), None)
     if stranger is not None:
-        return Seen(False, f"{stranger.end} hears {stranger.neighbour}: this strand leads elsewhere. {cord}", loss)
+        return Seen(False, f"{stranger.end} hears {stranger.neighbour}: this strand leads elsewhere. {cord}", loss, wrong=True)
     other = whose(plant, move, loss)
     if other:
-        return Seen(False, f"These are the strands of {other}, by what they lose ({_shown(loss)}), not those of {move.pair}. {cord}", loss)
+        return Seen(
+            False,
+            f"These are the strands of {other}, by what they lose ({_shown(loss)}), not those of {move.pair}. {cord}",
+            loss,
+            wrong=True,
+        )
     down = [end.end for end in (a, b) if not end.link]
     if down:
         return Seen(False, f"There is light, and no link at {' and '.join(down)} yet.", loss)
@@ -68,7 +77,7 @@ def patched(plant: Plant, move: Move, a: End, b: End, appeared: Sequence[str] = 
         if not one.neighbour:
             return Seen(False, f"{one.end} has not heard {switch_of(far.end)} yet.", loss)
         if one.neighbour != far.end:
-            return Seen(False, f"{one.end} hears {one.neighbour}; it belongs to {far.end}. {cord}", loss)
+            return Seen(False, f"{one.end} hears {one.neighbour}; it belongs to {far.end}. {cord}", loss, wrong=True)
     return Seen(True, f"{move.pair} joins {a.end} and {b.end}: light both ways ({_shown(loss)}), link, and each hears the other.", loss)
 
 

@@ -141,7 +141,7 @@ def patched(work: Work, patience_s: float) -> dict[str, Any]:
             appeared = fibre_proof.appeared(before, states) if before else []
             a, b = _two(work, states)
             seen = fibre_proof.patched(plant, move, a, b, appeared)
-            if seen.right or time.monotonic() >= until:
+            if seen.right or seen.wrong or time.monotonic() >= until:
                 break
             time.sleep(POLL_S)
     finally:
