@@ -44,12 +44,14 @@ def console(host: str, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, env={**os.environ, "LAB_NAME": NAME}, capture_output=True, text=True, check=False)
 
 
-def answered(host: str, address: str, patience_s: float = 0) -> bool:
-    """Tell whether a host gets an answer from an address, now or within some seconds."""
+def answered(host: str, address: str, patience_s: float = 0, source: str = "") -> bool:
+    """Tell whether a host gets through to the SSH server of an address, now or within some seconds."""
+    words = ["nsenter", f"--net=/run/netns/lab.{NAME}.{host}", "nc", "-z", "-w1", *(["-s", source] if source else []), address, "22"]
     deadline = time.monotonic() + patience_s
-    while console(host, f"ping -c2 -i0.2 -W1 {address}").returncode != 0:
+    while subprocess.run(words, check=False, capture_output=True).returncode != 0:
         if time.monotonic() >= deadline:
             return False
+        time.sleep(0.1)
     return True
 
 
@@ -106,16 +108,19 @@ def test_the_wards_work_goes_through_three_switches() -> None:
 
 
 def test_vlans_keep_stations_apart_until_a_port_changes_its_vlan() -> None:
-    console("outpatient-1", "ip address add 10.20.20.99/24 dev eth0")
-    assert not answered("outpatient-1", "10.20.20.21 -I 10.20.20.99")
+    stranger = {"host": "outpatient-1", "address": "10.20.20.21", "source": "10.20.20.99"}
+    assert answered("outpatient-1", "10.20.20.21", 5)
+    subprocess.check_call(["ip", "-n", f"lab.{NAME}.outpatient-1", "address", "add", "10.20.20.99/24", "dev", "eth0"])
+    assert not answered(**stranger)
     with login("acc-1") as session:
-        session.send_config_set(["interface GigabitEthernet0/0/25", "port default vlan 20"], error_pattern="Error")
-        assert answered("outpatient-1", "10.20.20.21 -I 10.20.20.99", 5)
-        refused = session.send_config_set(["interface GigabitEthernet0/0/25", "port default vlan 2020"])
-        assert "Error" in refused
-        session.send_config_set(["interface GigabitEthernet0/0/25", "port default vlan 21"], error_pattern="Error")
-    assert not answered("outpatient-1", "10.20.20.21 -I 10.20.20.99")
-    console("outpatient-1", "ip address del 10.20.20.99/24 dev eth0")
+        said = [session.send_command(line, expect_string=r"\]\s*$") for line in ("system-view", "interface GigabitEthernet0/0/25")]
+        said.append(session.send_command("port default vlan 20", expect_string=r"\]\s*$"))
+        assert answered(**stranger, patience_s=10)
+        assert "Error" in session.send_command("port default vlan 2020", expect_string=r"\]\s*$")
+        said.append(session.send_command("port default vlan 21", expect_string=r"\]\s*$"))
+        assert "Error" not in "".join(said)
+    assert not answered(**stranger)
+    subprocess.check_call(["ip", "-n", f"lab.{NAME}.outpatient-1", "address", "del", "10.20.20.99/24", "dev", "eth0"])
 
 
 def test_a_cable_is_pulled_and_plugged() -> None:
