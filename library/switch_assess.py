@@ -108,6 +108,11 @@ decision:
   description: The plan of action (spare, port map, what is not carried, configuration, moves of cables, people, fence, expected time).
   returned: with verb weigh
   type: dict
+moves:
+  description: The cables to move, in the order of clinical priority, each with who moves it from where to where.
+  returned: with verb weigh
+  type: list
+  elements: dict
 continues:
   description: Whether a fail-over under way is continued, with the plan of action that was approved.
   returned: with verb weigh

@@ -145,7 +145,7 @@ def rehearse(given: dict[str, Any]) -> str:
         "spare": plan.get("spare", {}).get("name", "the spare"),
         "failed": given["failed"],
         "lines": plan.get("configuration", {}).get("lines", 0),
-        "moves": len(plan.get("moves", [])),
+        "moves": len(plan.get("cables", [])),
     }
     return f"A real run {WOULD[given['verb']].format(**words)}."
 
@@ -165,7 +165,7 @@ def carry_out(given: dict[str, Any]) -> dict[str, Any]:
     if verb == "sits":
         return failover_prove.sits(job, place.platforms())
     if verb == "moved":
-        return failover_prove.moved(job, place.platforms(), given["patience_s"])
+        return failover_prove.moved(job, place.scene, place.platforms(), given["patience_s"])
     if verb == "confirm":
         return failover_steps.confirm(job)
     simple = {"undo": failover_steps.undo, "leave": failover_steps.leave, "give_back": failover_steps.give_back}

@@ -146,6 +146,10 @@ def expected_s(number: int, people: int, lines: int, times: Mapping[str, Any]) -
     return round(total)
 
 
+def _said(move: Move, old: str, new: str) -> str:
+    return f"{move.number}. {move.cable}: {old} {move.old_port} -> {new} {move.new_port} ({move.area_en}), {move.who}"
+
+
 def decision(
     *,
     kind: str,
@@ -179,7 +183,7 @@ def decision(
             "sha256": digest([list(change.lines), list(change.identity)]),
             "identity_last": list(change.identity),
         },
-        "moves": [move.as_dict() for move in placed],
+        "cables": [_said(move, str(failed.get("box")), str(spare.get("box"))) for move in placed],
         "people": {who: sum(1 for move in placed if move.who == who) for who in people},
         "fence": dict(fence),
         "affected": sorted(affected),

@@ -78,7 +78,12 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
     if found.record is not None:
         found.record.facts["boxes"] = _addresses(place, found.record)
         found.record.earlier = last.sealed if last is not None and back else ""
-        said |= {"decision": found.record.decision, "record": vars(found.record), "measured": _figures(found.record)}
+        said |= {
+            "decision": found.record.decision,
+            "moves": found.record.moves,
+            "record": vars(found.record),
+            "measured": _figures(found.record),
+        }
         said["msg"] = _sentence(found.record)
     if said.get("state") in ("dead", "hung"):
         said["milestones"] = [{"name": "detected", "at": said["began_at"], "detail": str(said.get("sentence") or "")[:300]}]
@@ -116,6 +121,7 @@ def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Findi
     message = f"The fail-over of {record.failed} to {record.spare} is under way (as far as {record.stage}); it is continued."
     said = {
         "decision": record.decision,
+        "moves": record.moves,
         "continues": True,
         "stage": record.stage,
         "fenced": bool(record.facts.get("fenced_at")),
@@ -133,14 +139,14 @@ def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Findi
 
 def _figures(record: Record) -> dict[str, Any]:
     plan = record.decision
-    return {"cables_to_move": len(plan["moves"]), "expected_s": plan["expected_s"], "lines_to_send": plan["configuration"]["lines"]}
+    return {"cables_to_move": len(record.moves), "expected_s": plan["expected_s"], "lines_to_send": plan["configuration"]["lines"]}
 
 
 def _sentence(record: Record) -> str:
     plan = record.decision
     ports = "the same ports" if plan["same_ports"] else "mapped ports"
     return (
-        f"{record.spare} takes over from {record.failed}: {len(plan['moves'])} cables to {ports}, {plan['configuration']['lines']} lines, "
+        f"{record.spare} takes over from {record.failed}: {len(record.moves)} cables to {ports}, {plan['configuration']['lines']} lines, "
         f"{len(plan['not_carried'])} settings not carried, {len(plan['people'])} people, about {plan['expected_s'] // 60 + 1} min."
     )
 

@@ -168,7 +168,17 @@ def _plan(
         times=asked.times,
     )
     sealed = Sealed(lines[0], lines[1], back, spare.text).close(vault)
-    record = Record(failed, chosen.name, asked.kind, plan, dict(mapping.ports), before.as_dict(), sealed, source=asked.source)
+    record = Record(
+        failed,
+        chosen.name,
+        asked.kind,
+        plan,
+        dict(mapping.ports),
+        before.as_dict(),
+        [move.as_dict() for move in placed],
+        sealed,
+        source=asked.source,
+    )
     return findings, record
 
 

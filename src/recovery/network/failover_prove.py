@@ -20,6 +20,7 @@ from recovery.network.compare import Deviation, View
 from recovery.network.device import Device
 from recovery.network.failover import Cable
 from recovery.network.failover_call import Place
+from recovery.network.failover_look import Scene
 from recovery.network.failover_record import Record
 from recovery.network.failover_steps import Job, StepError, now
 from recovery.network.fetch import each
@@ -30,17 +31,22 @@ from recovery.network.state import State, read
 from recovery.network.views import floors, full_ports, view
 
 TABLES = ("ports", "macs", "neighbours", "stp_root", "stp", "aggregates", "light", "vlans", "errors", "speeds")
-POLL_S = 1.0
 
 
 def moves_of(record: Record) -> list[Move]:
-    """Return the moves of a decision, in their order."""
-    return [Move.from_dict(one) for one in record.decision["moves"]]
+    """Return the cables to move, in their order."""
+    return [Move.from_dict(one) for one in record.moves]
 
 
-def cable(spare: Device, record: Record, number: int, platforms: Mapping[str, str], patience_s: float) -> tuple[bool, str]:
+def speak(scene: Scene) -> None:
+    """Let those speak who are silent by themselves: an echo to each makes the routers on the way ask for it, and be learned."""
+    inband = {f"{name} in band": device.addresses["inband"] for name, device in scene.devices.items() if "inband" in device.addresses}
+    driver.pings({**scene.probes, **inband}, scene.via)
+
+
+def cable(scene: Scene, record: Record, number: int, platforms: Mapping[str, str], patience_s: float) -> tuple[bool, str]:
     """Tell whether a cable sits where it belongs, by link, neighbour and address; waits so long for a host that has not spoken yet."""
-    moves = moves_of(record)
+    moves, spare = moves_of(record), scene.devices[record.spare]
     move = next(one for one in moves if one.number == number)
     full = full_ports(platforms)
     until = time.monotonic() + patience_s
@@ -51,7 +57,7 @@ def cable(spare: Device, record: Record, number: int, platforms: Mapping[str, st
             # A wrong port does not become right by waiting; a host that has not spoken yet may.
             if seen.right or not seen.by or (seen.where and seen.where != move.new_port) or time.monotonic() >= until:
                 return seen.right, seen.sentence
-            time.sleep(POLL_S)
+            speak(scene)
 
 
 def sits(job: Job, platforms: Mapping[str, str]) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def sits(job: Job, platforms: Mapping[str, str]) -> dict[str, Any]:
     return {"changed": False, "right": right, "msg": f"{len(right)} of {len(moves)} cables sit in {job.spare.name} already."}
 
 
-def moved(job: Job, platforms: Mapping[str, str], patience_s: float) -> dict[str, Any]:
+def moved(job: Job, scene: Scene, platforms: Mapping[str, str], patience_s: float) -> dict[str, Any]:
     """See in one session that every cable sits where it belongs. Raises StepError, naming each that does not."""
     moves, full = moves_of(job.record), full_ports(platforms)
     until = time.monotonic() + patience_s
@@ -73,7 +79,7 @@ def moved(job: Job, platforms: Mapping[str, str], patience_s: float) -> dict[str
             wrong = [one for one in (cable_sheet.look(move, seen, job.spare.name, moves) for move in moves) if not one.right]
             if not wrong or time.monotonic() >= until:
                 break
-            time.sleep(POLL_S)
+            speak(scene)
     if wrong:
         sentences = " ".join(one.sentence for one in wrong)
         remedy = "Correct these cables, and run the same command again: those that sit right are not asked for."
@@ -99,10 +105,9 @@ class Proof:
     unread: Mapping[str, str]
 
 
-def gather(
-    devices: Mapping[str, Device], plant: Plant, cables: Sequence[Cable], record: Record, *, settle_s: float, pause_s: float
-) -> Proof:
+def gather(scene: Scene, plant: Plant, record: Record, *, settle_s: float, pause_s: float) -> Proof:
     """Read the spare and its neighbours twice, some seconds apart. Waits up to ``settle_s`` for what is still missing."""
+    devices, cables = scene.devices, scene.cables
     spare = devices[record.spare]
     platforms = {name: one.platform for name, one in devices.items()}
     full, lowest = full_ports(platforms), floors(plant, record.spare)
@@ -114,7 +119,7 @@ def gather(
             after = view(driver.own(spare, session), read(session, TABLES), full, lowest)
             if not _missing(before, after, record) or time.monotonic() >= until:
                 break
-            time.sleep(POLL_S)
+            speak(scene)
         first = each(neighbours, lambda device: driver.ask(device, TABLES))
         time.sleep(pause_s)
         again = view(driver.own(spare, session), read(session, TABLES), full, lowest)
@@ -214,7 +219,7 @@ def cable_call(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
     record = place.record()
     if given["extend_s"]:
         deadman.extend(records.path_of(place.incidents, record.failed, "timer.json"), given["extend_s"])
-    right, sentence = cable(place.devices[record.spare], record, given["number"], place.platforms(), given["patience_s"])
+    right, sentence = cable(place.scene, record, given["number"], place.platforms(), given["patience_s"])
     return {"verdict": "PASS" if right else "FAIL", "reason": sentence}
 
 
@@ -223,7 +228,7 @@ def service_call(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
     job = place.job()
     if given["extend_s"]:
         deadman.extend(job.timer, given["extend_s"])
-    proof = gather(place.devices, place.plant, place.cables, job.record, settle_s=given["patience_s"], pause_s=given["pause_s"])
+    proof = gather(place.scene, place.plant, job.record, settle_s=given["patience_s"], pause_s=given["pause_s"])
     began = clients.moment(given["since"]) if given["since"] else None
     found = deviations(proof, place.devices, place.plant, place.cables, job.record)
     summaries = given["client_summaries"]

@@ -26,7 +26,8 @@ class RecordError(Exception):
 
 @dataclass
 class Record:
-    """One fail-over. ``ports``: old -> new, all of them; ``before``: what the failed switch carried; ``facts``: what was found since;
+    """One fail-over. ``ports``: old -> new, all of them; ``before``: what the failed switch carried; ``moves``: the
+    cables, see `cable_sheet.Move`; ``facts``: what was found since;
     ``source``: the entry of the box that carried the work, if it is not the one of that name; ``earlier``: what the box that carries it
     now was before it took over, sealed."""
 
@@ -36,6 +37,7 @@ class Record:
     decision: dict[str, Any]
     ports: dict[str, str] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
+    moves: list[dict[str, Any]] = field(default_factory=list)
     sealed: str = ""
     stage: str = "decided"
     facts: dict[str, Any] = field(default_factory=dict)
