@@ -333,17 +333,19 @@ def test_what_the_switches_say_against_it_is_refused(glass: Backbone, record: Pa
     found = asked(glass, record, segment="core-a--acc-2")
     assert code in codes(found)
     assert found.record is None
+    assert any(finding.severity == "stop" for finding in found.findings)
     assert both(glass) == before
 
 
-def test_a_stranger_in_the_free_port_is_refused(glass: Backbone, record: Path) -> None:
+def test_a_port_with_a_stranger_behind_it_is_not_taken(glass: Backbone, record: Path) -> None:
     glass.silence("acc-2-e1")
     glass.served["core-a"].memory.cabled.add("10GE1/0/46")
     with Session(glass.devices["core-a"]) as session:
         session.configure(["interface 10GE1/0/46", "undo shutdown"])
     glass.learn("core-a", 1, "52:54:00:aa:bb:cc", "10GE1/0/46")
     found = asked(glass, record)
-    assert "port-not-free" in codes(found)
+    assert [finding.severity for finding in found.findings if finding.code == "port-not-free"] == ["warning"]
+    assert found.decision["to"]["ends"][0] == "core-a:10GE1/0/47", "the next free port takes its place"
 
 
 def test_an_end_that_does_not_answer_is_refused(glass: Backbone, record: Path) -> None:
