@@ -340,7 +340,7 @@ AT = {
     "swapping": "grep -E '.phase.: .swapp' /srv/lis/main.recovery.json",
 }
 STOP = (
-    "for p in $(pgrep -x python3; pgrep -f 'mariadb-backup|mariadb-binlog'); do "
+    "for p in $(pgrep -x python3; pgrep -f '[m]ariadb-b(ackup|inlog)'); do "
     "grep -Eq 'user.slice|ssh.service' /proc/$p/cgroup && kill -9 $p; done; true"
 )
 
