@@ -52,6 +52,7 @@ endurance: ## Kill a recovery at every point, cut the power, fill the disk; run 
 
 bench: ## Measure against the raw tools; results in benchmarks/results/
 	@bin/setup everything
+	@$(PYTHON) -m pip install --quiet -e '.[bench]'
 	@bin/as-root $(PYTHON) -m benchmarks.run
 
 setup: ## Only set up what is missing

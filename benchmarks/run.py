@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import archive, boot, damage, fibre, frame, offsite, patient, promote, restore
+from benchmarks import archive, boot, damage, fibre, frame, offsite, patient, promote, restore, switch_failover
 from benchmarks.measure import PROJECT, BenchmarkError, machine, say
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "patient": patient.measure,
     "damage": damage.measure,
     "archive": archive.measure,
+    "switch-failover": switch_failover.measure,
     "fibre": fibre.measure,
 }
 
