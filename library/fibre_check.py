@@ -157,7 +157,7 @@ def judge(plant: Any, surveyed: list[Any], today: Any) -> dict[str, Any]:
     """Say which strands may be relied upon."""
     findings = [finding for one in surveyed for finding in one.findings] + fibre_survey.standing(plant, today)
     bad = [finding for finding in findings if finding.severity == "stop"]
-    unmeasured = [finding for finding in bad if finding.code in ("not-measured", "spare-untested")]
+    unmeasured = [finding for finding in bad if finding.code in ("not-measured", "spare-untested", "in-use-unproven")]
     verdict = "PASS" if not bad else "COULD-NOT-VERIFY" if len(unmeasured) == len(bad) else "FAIL"
     return {
         "changed": False,

@@ -50,6 +50,8 @@ def judged(plant: Plant, a: dict[str, Any], b: dict[str, Any]) -> Verdict:
         # A make that shows no light at all.
         ({"reads_light": False, "rx_dbm": None, "sent": 9, "received": 0}, {"reads_light": False, "rx_dbm": None, "sent": 8, "received": 9},
          "one-way", "strand 2"),
+        ({"reads_light": False, "rx_dbm": None, "neighbour": ""}, {"reads_light": False, "rx_dbm": None}, "one-way",
+         f"{B} hears its neighbour, {A} hears nobody"),
         ({"rx_dbm": -15.2}, {}, "weak", "-15.2 dBm, its limit is -14.4"),
         ({"rx_dbm": -13.0}, {}, "low", "eats into the reserve"),
         ({"errors": 12}, {}, "errors", "12 damaged frames"),

@@ -72,6 +72,8 @@ def test_a_pair_in_use_is_read_from_its_switches(plant: Plant) -> None:
     silent = fibre_survey.from_switches(plant, pair, replace(a, rx_dbm=None), b, TODAY)
     assert codes(silent.findings) == ["in-use-one-way"]
     assert "fibre_swap -e segment=core-a--acc-2" in silent.findings[0].remedy
+    unseen = fibre_survey.from_switches(plant, pair, replace(a, answered=False), b, TODAY)
+    assert (codes(unseen.findings), unseen.good) == (["in-use-unproven"], False)
     assert not fibre_survey.lit(pair, {a.end: replace(a, enabled=False), b.end: b}), "a laser that is shut tells nothing of the glass"
 
 

@@ -111,6 +111,9 @@ def direction(sender: End, reader: End, strand: int, optic: Optic, reserve_db: f
     # Light may pass where frames do not: a strand bent so that one wavelength suffers, a port that no longer listens.
     if reader.link and sender.sent and reader.received == 0:
         return told("deaf", f"{sender.end} sent {sender.sent} frames, {reader.end} received none")
+    # Each end speaks LLDP: where no light is shown, who is heard at one end only is a probe of either way.
+    if reader.link and not reader.reads_light and not reader.neighbour and sender.neighbour:
+        return told("deaf", f"{sender.end} hears its neighbour, {reader.end} hears nobody though it has link")
     if reader.errors:
         return told("errors", f"{reader.end} counted {reader.errors} damaged frames")
     if reader.reads_light and reader.rx_dbm is not None and reader.rx_dbm < optic.sensitivity_dbm + reserve_db:

@@ -138,7 +138,13 @@ def from_switches(plant: Plant, pair: Pair, a: End, b: End, today: datetime.date
     if verdict.broken:
         what = f"recovery run fibre_swap -e segment={pair.segment}"
         found.append(Finding(f"in-use-{verdict.cause}", "stop", verdict.sentence, "Somebody works over it.", what))
-    elif verdict.cause in ("low", "optic", "contradicts", "unproven"):
+    elif verdict.cause == "unproven":
+        found.append(
+            Finding(
+                "in-use-unproven", "stop", verdict.sentence, "What was not looked at may be broken.", "Reach both ends, and look again."
+            )
+        )
+    elif verdict.cause in ("low", "optic", "contradicts"):
         found.append(Finding(f"in-use-{verdict.cause}", "warning", verdict.sentence, "It may fail next.", "See to it before it does."))
     return Surveyed(pair.name, "switches", loss, tuple(found))
 
