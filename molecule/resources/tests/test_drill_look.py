@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 from beside import SCRATCH_ROOT, ask, command, facts, production, repository, unit_pid, untouched
-from hospital import host, recovery, remember, remembered
+from hospital import host, lab, recovery, remember, remembered
 
 PRODUCTION = "10.20.10.11"
 KNOCK = f"timeout 3 bash -c 'exec 3<>/dev/tcp/{PRODUCTION}/5432'"
 LOOK = "his-look"
+RANDOM = ("database_restore", "-e", "mode=beside", "-e", "source=local", "-e", "target=random", "-e", "seed=7")
 READING = "pgbackrest --config=/run/recovery/recovery-scratch-his-look/local.conf --stanza=his"
 
 
@@ -28,9 +31,25 @@ def test_production_is_no_place_for_a_rehearsal() -> None:
     assert not host("his-db").file(SCRATCH_ROOT).exists
 
 
+def test_the_drill_host_loses_its_power_in_the_middle_and_production_does_not_notice() -> None:
+    """What it left behind is taken up, or replaced, by the same command; nothing of it ever served anybody."""
+    before, files = production(), repository()
+    with ThreadPoolExecutor() as aside:
+        running = aside.submit(recovery, *RANDOM)
+        while not running.done() and host("drill-1").run(f"test -e {SCRATCH_ROOT}/{LOOK}").rc:
+            time.sleep(0.1)
+        lab("break", "power-cut", "drill-1")
+        ran = running.result()
+    lab("repair", "power-cut")
+    assert (ran.status, ran.verdict) == (2, "FAIL"), ran.output
+    assert unit_pid(LOOK) == 0
+    assert production() == before
+    untouched(files, repository())
+
+
 def test_a_random_moment_comes_to_life_beside_production() -> None:
     remember("before-look", {"production": production(), "repository": repository()})
-    ran = recovery("database_restore", "-e", "mode=beside", "-e", "source=local", "-e", "target=random", "-e", "seed=7")
+    ran = recovery(*RANDOM)
     assert (ran.status, ran.verdict) == (0, "PASS"), ran.output
     assert f"psql -h {facts(LOOK)['socket']}" in ran.output and "database_release_beside" in ran.output
     before = remembered("before-look")
