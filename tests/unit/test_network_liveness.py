@@ -31,6 +31,7 @@ def codes(*sightings: Sighting, others: int = 2) -> tuple[str, list[str]]:
         ([*SILENT, *DARK], "dead"),
         ([*SILENT, *LIT, STOPPED], "hung"),
         ([ANSWERS, *LIT, STOPPED, Sighting("users", "ward-1", "stopped")], "hung"),
+        ([ANSWERS, *LIT, STOPPED, Sighting("ping", "control node", "silent", "in band")], "hung"),
     ],
 )
 def test_what_several_sides_agree_upon_is_dead(sightings: list[Sighting], state: str) -> None:

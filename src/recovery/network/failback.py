@@ -40,8 +40,11 @@ def boxes(work: str, named: str, devices: Mapping[str, Device], last: Record | N
     """Find out which box is which. Raises SwitchError where nothing tells it."""
     by_address = {device.addresses.get("oob", ""): name for name, device in devices.items()}
     kept = last.facts.get("boxes", {}) if last is not None else {}
-    source = by_address.get(str(kept.get("spare_oob") or ""), work)
-    repaired = named or by_address.get(str(kept.get("failed_oob") or ""), "")
+    carries, other = "spare_oob", "failed_oob"
+    if last is not None and last.kind == "failback" and not last.reached("released"):
+        carries, other = other, carries  # it was on its way back, and what it goes back from still carries the work
+    source = by_address.get(str(kept.get(carries) or ""), work)
+    repaired = named or by_address.get(str(kept.get(other) or ""), "")
     if not repaired and len(spares) == 1:
         repaired = spares[0]
     if repaired not in devices or repaired == source:
@@ -50,6 +53,13 @@ def boxes(work: str, named: str, devices: Mapping[str, Device], last: Record | N
             remedy="Name the repaired box by its name in the inventory: -e spare=NAME.",
         )
     return Boxes(work, source, repaired)
+
+
+def before_it_stood_in(last: Record | None) -> str:
+    """Return what the box that carries the work now was before, sealed; empty where that is not on record."""
+    if last is None:
+        return ""
+    return last.earlier if last.kind == "failback" else last.sealed
 
 
 def as_work(device: Device, work: Device) -> Device:

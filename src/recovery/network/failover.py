@@ -146,6 +146,12 @@ def expected_s(number: int, people: int, lines: int, times: Mapping[str, Any]) -
     return round(total)
 
 
+WAYS_BACK = {
+    "failover": "{number} lines that lead back are stored first; once it is repaired: recovery run switch_failback",
+    "failback": "{number} lines that lead back are stored first; both boxes forward the same, so each cable can go back as it came",
+}
+
+
 def _said(move: Move, old: str, new: str) -> str:
     return f"{move.number}. {move.cable}: {old} {move.old_port} -> {new} {move.new_port} ({move.area_en}), {move.who}"
 
@@ -188,5 +194,5 @@ def decision(
         "fence": dict(fence),
         "affected": sorted(affected),
         "expected_s": expected_s(len(placed), len(people), len(change.lines) + len(change.identity), times),
-        "way_back": f"{len(change.inverse)} lines that lead back are stored first; once it is repaired: recovery run switch_failback",
+        "way_back": WAYS_BACK[kind].format(number=len(change.inverse)),
     }

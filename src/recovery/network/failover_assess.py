@@ -50,7 +50,7 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
     place = Place.of(given)
     last = records.read(place.incidents, given["failed"])
     running = last if last is not None and not last.reached("released") and last.kind == given["kind"] else None
-    if running is not None and running.reached("kept") and given["spare"] in ("", running.spare):
+    if running is not None and running.reached("kept") and given["spare"] in ("", running.spare) and _still_archived(running, place):
         return _continued(running, place)
     back = failback.boxes(given["failed"], given["spare"], place.devices, last, given["spares"]) if given["kind"] == "failback" else None
     entry, refused = _fresh(place, back, rehearsal=rehearsal) if back else (None, [])
@@ -77,7 +77,7 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
     said: dict[str, Any] = {**found.facts, "continues": False, "stage": "", "fenced": False, "began_at": now()}
     if found.record is not None:
         found.record.facts["boxes"] = _addresses(place, found.record)
-        found.record.earlier = last.sealed if last is not None and back else ""
+        found.record.earlier = failback.before_it_stood_in(last) if back else ""
         said |= {
             "decision": found.record.decision,
             "moves": found.record.moves,
@@ -88,6 +88,12 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
     if said.get("state") in ("dead", "hung"):
         said["milestones"] = [{"name": "detected", "at": said["began_at"], "detail": str(said.get("sentence") or "")[:300]}]
     return said, findings
+
+
+def _still_archived(record: Record, place: Place) -> bool:
+    """Tell whether the archive still holds what people approved; else the plan of action is made anew."""
+    entry = place.archive.entry(record.failed)
+    return entry is not None and entry.digest == record.decision["archive"]["sha256"]
 
 
 def _fresh(place: Place, back: failback.Boxes, *, rehearsal: bool) -> tuple[Entry, list[Finding]]:

@@ -121,7 +121,12 @@ def keep(job: Job) -> dict[str, Any]:
             )
         )
     blocking = [one for one in found.findings if one.severity in ("stop", "overridable")]
-    commit = "" if blocking else job.archive.store([found], f"before it takes over from {job.record.failed}").commit
+    # In a failback the box may be called as the work is: the archive's page of that name is the work's.
+    commit = (
+        ""
+        if blocking or device.name == job.record.failed
+        else job.archive.store([found], f"before it takes over from {job.record.failed}").commit
+    )
     job.record.reach("kept")
     job.keep()
     told = [replace(one, severity="warning") for one in blocking]

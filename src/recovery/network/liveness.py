@@ -75,10 +75,12 @@ def judge(switch: str, sightings: Iterable[Sighting], others_answer: int) -> Jud
         return _cut_off(switch, seen)
     kinds = {one.side for one in stopped}
     if answering:
+        # Its address in band is reached through what it forwards: silent there while it answers elsewhere, it forwards nothing.
+        kinds |= {one.side for one in seen if stopped and one.side == "ping" and one.seen == "silent"}
         # Its own word that it lives is believed unless what should pass through it is seen to have stopped, from two sides.
         if len(kinds) < ENOUGH:
             return _answers(switch, answering, stopped)
-        return Judgement("hung", f"{switch} answers, but nothing passes through it: {_who(stopped)}.", (_dead(switch, seen, hung=True),))
+        return Judgement("hung", f"{switch} answers, but nothing passes through it: {_who(seen)}.", (_dead(switch, seen, hung=True),))
     silent = {one.side for one in seen if one.seen == "silent"}
     if not stopped or len(kinds | silent) < ENOUGH:
         return _unproven(switch, seen)
