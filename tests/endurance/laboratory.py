@@ -39,7 +39,7 @@ def on(name: str, command: str) -> str:
 
 def restore(*words: str) -> Ran:
     """Run the restore of the laboratory."""
-    return recovery("database_restore", "-e", "system=lis", *[word for one in words for word in ("-e", one)])
+    return recovery("database_restore", "-e", "system=lis", *[word for one in words for word in ("-e", one)], timeout=1800)
 
 
 def protect() -> None:
