@@ -62,6 +62,7 @@ class Stage:
 
     served: Switches
     given: dict[str, Any]
+    hosts: Path = Path()  # the file of known host keys
 
     def entry(self, name: str) -> dict[str, Any]:
         """Return a switch as the inventory has it; tests change it."""
@@ -108,7 +109,7 @@ def stage(directory: Path) -> Iterator[Stage]:
             "people": [{"who": "duty", "zh": "值班", "en": "duty"}], "limits": {"archive_max_age_s": 3600}, "looked": DEAD,
             "times": {"fence_s": 1, "move_s": 1, "line_s": 0.01, "prove_s": 1}, "client_summaries": [],
         }  # fmt: skip
-        scene = Stage(served, given)
+        scene = Stage(served, given, served.known_hosts)
         devices = scene.place().devices
         with Session(devices["core-a"]) as session:
             session.configure(CONFIGURED)

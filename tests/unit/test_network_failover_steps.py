@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +22,28 @@ from support.failovers import Stage, stage
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Stage]:
-    """Return a core switch and its spare."""
+    """Return a core switch and its spare, for what changes them."""
     with stage(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Return a core switch and its spare that nobody may change."""
+    with stage(tmp_path_factory.mktemp("standing")) as made:
+        yield made
+
+
+@pytest.fixture
+def shelf(standing: Stage, tmp_path: Path) -> Stage:
+    """Return the same two, with an inventory, host keys and an archive that a test may spoil."""
+    given = copy.deepcopy(standing.given) | {"incidents": str(tmp_path / "incidents"), "archive": str(tmp_path / "archive")}
+    shutil.copytree(standing.given["archive"], given["archive"])
+    hosts = tmp_path / "known_hosts"
+    shutil.copy(standing.served.known_hosts, hosts)
+    for entry in given["switches"]:
+        entry["network_known_hosts"] = str(hosts)
+    return Stage(standing.served, given, hosts)
 
 
 def weigh(scene: Stage, **changes: Any) -> tuple[dict[str, Any], list[Finding]]:
@@ -39,14 +60,14 @@ def decided(scene: Stage) -> failover_steps.Job:
     return scene.place().job()
 
 
-def test_a_plan_is_made_and_the_spare_has_read_it_without_effect(scene: Stage) -> None:
-    before = scene.running("core-s")
-    said, blocking = weigh(scene)
+def test_a_plan_is_made_and_the_spare_has_read_it_without_effect(shelf: Stage) -> None:
+    before = shelf.running("core-s")
+    said, blocking = weigh(shelf)
     assert blocking == []
     assert said["decision"]["spare"]["name"] == "core-s"
     assert [move["cable"] for move in said["moves"]] == ["gateway", "uplink"]
     assert said["decision"]["configuration"]["identity_last"][-1] == "sysname core-a"
-    assert scene.running("core-s") == before
+    assert shelf.running("core-s") == before
 
 
 REFUSED = [
@@ -62,14 +83,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("change", "code"), REFUSED, ids=[code for _, code in REFUSED])
-def test_it_is_refused_and_nothing_is_changed(scene: Stage, change: dict[str, Any], code: str) -> None:
-    before = {name: scene.running(name) for name in scene.served}
-    _, blocking = weigh(scene, **change)
+def test_it_is_refused_and_nothing_is_changed(shelf: Stage, change: dict[str, Any], code: str) -> None:
+    before = {name: shelf.running(name) for name in shelf.served}
+    _, blocking = weigh(shelf, **change)
     assert code in {one.code for one in blocking}
     for one in blocking:
         assert one.message and (one.remedy or one.alternative)
-    assert {name: scene.running(name) for name in scene.served} == before
-    assert records.read(Path(scene.given["incidents"]), "core-a") is None
+    assert {name: shelf.running(name) for name in shelf.served} == before
+    assert records.read(Path(shelf.given["incidents"]), "core-a") is None
 
 
 def codes_of_spare(scene: Stage) -> set[str]:
@@ -77,36 +98,36 @@ def codes_of_spare(scene: Stage) -> set[str]:
     return {one.code for one in weigh(scene)[1]}
 
 
-def test_a_spare_with_another_host_key_is_refused(scene: Stage) -> None:
-    hosts = scene.served.known_hosts.read_text(encoding="utf-8")
-    lines = {one.port: next(line for line in hosts.splitlines() if f":{one.port} " in line) for one in scene.served.values()}
-    a, s = scene.served["core-a"].port, scene.served["core-s"].port
-    scene.served.known_hosts.write_text(f"{lines[a]}\n{lines[s].split()[0]} {' '.join(lines[a].split()[1:])}\n", encoding="utf-8")
-    assert codes_of_spare(scene) == {"host-key-changed"}
+def test_a_spare_with_another_host_key_is_refused(shelf: Stage) -> None:
+    hosts = shelf.hosts.read_text(encoding="utf-8")
+    lines = {one.port: next(line for line in hosts.splitlines() if f":{one.port} " in line) for one in shelf.served.values()}
+    a, s = shelf.served["core-a"].port, shelf.served["core-s"].port
+    shelf.hosts.write_text(f"{lines[a]}\n{lines[s].split()[0]} {' '.join(lines[a].split()[1:])}\n", encoding="utf-8")
+    assert codes_of_spare(shelf) == {"host-key-changed"}
 
 
-def test_a_spare_without_a_known_host_key_is_refused(scene: Stage) -> None:
-    scene.served.known_hosts.write_text("", encoding="utf-8")
-    assert codes_of_spare(scene) == {"host-key-missing"}
+def test_a_spare_without_a_known_host_key_is_refused(shelf: Stage) -> None:
+    shelf.hosts.write_text("", encoding="utf-8")
+    assert codes_of_spare(shelf) == {"host-key-missing"}
 
 
-def test_wrong_credentials_are_tried_once(scene: Stage) -> None:
-    scene.entry("core-s")["network_password"] = "wrong"
-    assert codes_of_spare(scene) == {"switch-credentials"}
+def test_wrong_credentials_are_tried_once(shelf: Stage) -> None:
+    shelf.entry("core-s")["network_password"] = "wrong"
+    assert codes_of_spare(shelf) == {"switch-credentials"}
 
 
-def test_a_spare_that_is_silent_is_refused(scene: Stage) -> None:
-    hosts, port = scene.served.known_hosts, scene.served["core-s"].port
+def test_a_spare_that_is_silent_is_refused(shelf: Stage) -> None:
+    hosts, port = shelf.hosts, shelf.served["core-s"].port
     hosts.write_text(hosts.read_text(encoding="utf-8").replace(f":{port} ", ":1 "), encoding="utf-8")
-    scene.entry("core-s")["network_port"] = 1
-    assert codes_of_spare(scene) == {"spare-unreachable"}
+    shelf.entry("core-s")["network_port"] = 1
+    assert codes_of_spare(shelf) == {"spare-unreachable"}
 
 
-def test_a_truncated_archive_is_refused(scene: Stage) -> None:
-    path = Path(scene.given["archive"]) / "core-a" / "running.cfg"
+def test_a_truncated_archive_is_refused(shelf: Stage) -> None:
+    path = Path(shelf.given["archive"]) / "core-a" / "running.cfg"
     path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[:20]) + "\n", encoding="utf-8")
     with pytest.raises(Exception, match="digest differs"):
-        weigh(scene)
+        weigh(shelf)
 
 
 def test_the_spare_takes_everything_and_repeats_nothing(scene: Stage) -> None:
@@ -206,19 +227,19 @@ def test_a_timer_that_is_disarmed_does_nothing(scene: Stage) -> None:
     assert scene.running("core-s") == text
 
 
-def test_the_record_of_another_kind_is_told(scene: Stage) -> None:
-    path = records.path_of(Path(scene.given["incidents"]), "core-a")
+def test_the_record_of_another_kind_is_told(shelf: Stage) -> None:
+    path = records.path_of(Path(shelf.given["incidents"]), "core-a")
     path.parent.mkdir(parents=True)
     path.write_text("half", encoding="utf-8")
     with pytest.raises(records.RecordError, match="not the record"):
-        weigh(scene)
+        weigh(shelf)
 
 
-def test_a_play_about_two_switches_is_refused(scene: Stage) -> None:
-    _, findings = failover_assess.look(scene.given | {"targets": ["core-a", "core-s"]})
+def test_a_play_about_two_switches_is_refused(shelf: Stage) -> None:
+    _, findings = failover_assess.look(shelf.given | {"targets": ["core-a", "core-s"]})
     assert [one.code for one in findings] == ["one-switch-at-a-time"]
 
 
-def test_an_unknown_switch_is_refused(scene: Stage) -> None:
+def test_an_unknown_switch_is_refused(shelf: Stage) -> None:
     with pytest.raises(SwitchError, match="not among the switches"):
-        weigh(scene, failed="core-x")
+        weigh(shelf, failed="core-x")
