@@ -20,9 +20,9 @@ description:
 extends_documentation_fragment: [network, overriding]
 options:
   kind:
-    description: What shall be done.
+    description: What shall be done. V(back) only finds a move that was not released, to take it back.
     type: str
-    choices: [swap, restore, temporary]
+    choices: [swap, restore, temporary, back]
     default: swap
   plant:
     description: The directory of the record, with C(rooms.yml), C(fibres.yml), C(cables.yml) and C(priorities.yml).

@@ -240,10 +240,13 @@ def test_the_way_back_restores_both_ends(glass: Backbone, record: Path) -> None:
     work = begun(glass, record, asked(glass, record))
     fibre_run.move(work)
     assert both(glass) != before
+    assert asked(glass, record, "back").decision == work.decision
+    assert codes(asked(glass, record, "restore")) == ["other-move"]
     assert fibre_run.back(work)["changed"]
     assert both(glass) == before
     no_loop(glass, work)
     assert fibre_state.read(work.incidents, "core-a--acc-2") is None
+    assert codes(asked(glass, record, "back")) == ["nothing-under-way"]
 
 
 def test_a_switch_that_was_changed_since_people_approved_is_left_alone(glass: Backbone, record: Path) -> None:

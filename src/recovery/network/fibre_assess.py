@@ -69,6 +69,11 @@ def assess(asked: Request, incidents: Path, now: datetime.datetime) -> Assessmen
         )
         return Assessment([said])
     taken_up = _interrupted(asked, incidents)
+    if taken_up is None and asked.kind == "back":
+        nothing = "No move is under way that could be taken back."
+        return Assessment(
+            [Finding("nothing-under-way", "stop", nothing, "", "What was released goes back with: recovery run fibre_restore.")]
+        )
     return taken_up if taken_up is not None else _afresh(asked, plant, now)
 
 
@@ -88,7 +93,7 @@ def _interrupted(asked: Request, incidents: Path) -> Assessment | None:
         return Assessment([Finding("move-record-damaged", "stop", str(error), "What was under way is not known.")])
     for record in moving:
         mine = record.segment == asked.segment if asked.segment else _at(record, asked.limit)
-        if mine and record.decision["kind"] == asked.kind:
+        if mine and asked.kind in ("back", record.decision["kind"]):
             return Assessment(record=record, continued=True)
         if mine:
             said = f"A {record.decision['kind']} of {record.segment} is under way and did not come to its end (run {record.run})."

@@ -13,7 +13,8 @@ from recovery.network import fibre_choose, fibre_ends
 from recovery.network.fibre_choose import Move
 from recovery.network.plant import Pair, Plant, Route, Temporary, switch_of
 
-KINDS = ("swap", "restore", "temporary")
+KINDS = ("swap", "restore", "temporary", "back")
+"""``back``: a move that was not released is taken back."""
 DEAD = ("cut", "one-way")
 """Causes by which the old pair carries nobody's data any more: then both ends are configured before people patch."""
 
