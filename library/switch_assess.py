@@ -193,7 +193,8 @@ def main() -> None:
     blocking, overridden = settle(found, given["override"], given["override_by"])
     told = {"findings": [one.as_dict() for one in found], "overridden": overridden, "changed": False}
     if blocking:
-        module.fail_json(msg=refusal_text(blocking), refused=True, **told, **said)
+        said.pop("record", None)
+        module.fail_json(**{**said, **told, "msg": refusal_text(blocking), "refused": True})
         return
     if given["verb"] == "weigh" and not module.check_mode:
         try:
