@@ -135,7 +135,8 @@ def _afresh(asked: Request, plant: Plant, now: datetime.datetime) -> Assessment:
             return found
         found.record, used = _planned(asked, plant, move, chosen, found.findings, now)
         # A port that the record has as free, and somebody uses: the next one may do.
-        if not used or move.plugged or len(found.findings) - len(before) - len(against) > len(used):
+        stops = {one.code for one in found.findings if one.severity == "stop"}
+        if not used or move.plugged or stops != {"port-not-free"}:
             return found
         taken += used
         before += [replace(one, severity="warning") for one in found.findings if one.code == "port-not-free"]
