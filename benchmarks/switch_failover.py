@@ -120,11 +120,13 @@ def tasks(row: dict[str, Any], directory: Path) -> None:
         "ansible_host": row["address"], "ansible_port": row["port"], "ansible_user": row["user"], "ansible_password": row["password"],
         "ansible_connection": "ansible.netcommon.network_cli", "ansible_network_os": "cisco.ios.ios", "ansible_become": True,
         "ansible_become_method": "enable", "ansible_become_password": row["secret"], "ansible_network_cli_ssh_type": "paramiko",
-        "ansible_paramiko_host_key_checking": False, "ansible_host_key_checking": False,
+
     }  # fmt: skip
     (directory / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": {row["name"]: variables}}}))
-    (directory / "ansible.cfg").write_text("[defaults]\nhost_key_checking = False\n")
-    environment = {"ANSIBLE_CONFIG": str(directory / "ansible.cfg")}
+    (directory / ".ssh").mkdir()
+    (directory / ".ssh" / "known_hosts").write_text(Path(row["known_hosts"]).read_text())
+    (directory / "ansible.cfg").write_text("[defaults]\nforks = 5\n")
+    environment = {"ANSIBLE_CONFIG": str(directory / "ansible.cfg"), "HOME": str(directory)}
     run([str(BIN / "ansible-playbook"), "-i", str(directory / "inventory.yml"), str(directory / "play.yml")], environment)
 
 

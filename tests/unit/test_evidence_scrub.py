@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from recovery.evidence.scrub import MINIMUM, PLACEHOLDER, Scrubber, command_line, is_secret_name, variants
@@ -35,6 +35,7 @@ FORMS = {
 
 @QUICK
 @given(SECRETS, st.sampled_from(sorted(FORMS)), st.text(max_size=10), st.text(max_size=10))
+@example("00000\xa0", "base64", "", "")
 def test_no_form_of_a_secret_is_left(secret: str, form: str, before: str, after: str) -> None:
     """In text, in bytes, and deep in data, as value and as key."""
     scrubber = Scrubber([secret])

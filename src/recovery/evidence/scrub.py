@@ -84,7 +84,7 @@ class Scrubber:
 
     def add(self, *secrets: str) -> None:
         """Search for these values from now on (those long enough)."""
-        new = {str.__str__(secret) for secret in secrets if len(secret.strip()) >= MINIMUM} - self._secrets
+        new = {str.__str__(secret) for secret in secrets if secret.strip() and len(secret) >= MINIMUM} - self._secrets
         if not new:
             return
         self._secrets |= new
