@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hospital import BIN, PROJECT, Ran, incidents, remembered
 from test_fibre_healthy import BEHIND, SWITCHES
-from wire import acknowledged, address_of, committed, forwarding, root_of, startup, works
+from wire import acknowledged, address_of, committed, console, forwarding, root_of, startup, works
 
 CUT, SILENT = (Ran(0, "", path) for path in incidents()[-2:])
 MOVED = {"core-a": {"xg43": "xg46", "xg42": "xg47"}, "acc-1": {"xg1": "xg2"}, "acc-2": {"xg25": "xg26"}}
@@ -28,9 +28,17 @@ def test_the_wards_work_again() -> None:
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_the_new_ports_carry_what_the_old_ones_did_and_nothing_else_changed(switch: str) -> None:
     before = {name: tuple(does) for name, does in remembered("forwarding")[switch].items()}
-    now = forwarding(switch)
-    assert {MOVED[switch].get(name, name): does for name, does in before.items()} == now
+    now, moved = forwarding(switch), MOVED[switch]
+    assert {moved.get(name, name): does for name, does in before.items()} == {name: does for name, does in now.items() if name not in moved}
     assert root_of(switch) == address_of("core-a")
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_an_old_port_that_is_still_plugged_is_shut_and_in_no_vlan_of_the_hospital(switch: str) -> None:
+    now = forwarding(switch)
+    for old in MOVED[switch]:
+        assert "LOWER_UP" not in console(switch, "ip", "link", "show", old).stdout
+        assert now.get(old, ("1", '["set", []]')) == ("1", '["set", []]')
 
 
 def test_what_was_proven_is_saved() -> None:
