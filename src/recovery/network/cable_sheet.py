@@ -52,7 +52,8 @@ def order(moves: Iterable[Move], people: Sequence[Mapping[str, Any]]) -> list[Mo
     """
     load = [0] * len(people)
     placed: list[Move] = []
-    for number, move in enumerate(sorted(moves, key=lambda one: (one.rank, one.area, one.cable)), start=1):
+    # Within an area its switch comes first: once that is there, those who are known by their addresses only are spoken to, and answer.
+    for number, move in enumerate(sorted(moves, key=lambda one: (one.rank, bool(one.addresses), one.area, one.cable)), start=1):
         able = [index for index, person in enumerate(people) if not person.get("takes") or move.media in person["takes"]]
         if not able:
             raise ValueError(f"nobody among the people of the inventory handles {move.media} (cable {move.cable})")
@@ -99,6 +100,11 @@ class Seen:
     where: str  # the port in which it was recognised; empty: in none
     sentence: str
     by: tuple[str, ...] = ()  # what bears it out: link, neighbour, address
+
+    @property
+    def unheard(self) -> bool:
+        """Tell whether there is link and nobody was heard, neither whom it should be nor a stranger."""
+        return not self.right and not self.where and self.by == ("link",)
 
 
 def _recognised(move: Move, view: View) -> tuple[str, str]:

@@ -55,8 +55,11 @@ def cable(scene: Scene, record: Record, number: int, platforms: Mapping[str, str
         while True:
             seen = cable_sheet.look(move, view(bare, read(session, driver.LOOKING), full), spare.name, moves)
             # A wrong port does not become right by waiting; a host that has not spoken yet may.
-            if seen.right or not seen.by or (seen.where and seen.where != move.new_port) or time.monotonic() >= until:
+            if seen.right or not seen.unheard:
                 return seen.right, seen.sentence
+            if time.monotonic() >= until:
+                # Whom it could speak to may not be plugged in yet: all of them are looked at again when the last cable is moved.
+                return True, f"{seen.sentence} It is looked at again when all cables are moved."
             speak(scene)
 
 
@@ -76,17 +79,20 @@ def moved(job: Job, scene: Scene, platforms: Mapping[str, str], patience_s: floa
     with Session(job.spare, deadline_s=patience_s + 120) as session:
         while True:
             seen = view(Switch(job.spare.platform), read(session, driver.LOOKING), full)
-            wrong = [one for one in (cable_sheet.look(move, seen, job.spare.name, moves) for move in moves) if not one.right]
-            if not wrong or time.monotonic() >= until:
+            missing = [one for one in (cable_sheet.look(move, seen, job.spare.name, moves) for move in moves) if not one.right]
+            if not missing or time.monotonic() >= until:
                 break
             speak(scene)
+    wrong = [one for one in missing if not one.unheard]
     if wrong:
         sentences = " ".join(one.sentence for one in wrong)
         remedy = "Correct these cables, and run the same command again: those that sit right are not asked for."
         raise StepError(Finding("cables-not-right", "stop", sentences, "Whoever hangs there has no network.", remedy))
     at = now()
+    quiet = [Finding("cable-not-heard", "warning", one.sentence, remedy="Look at the label of that cable.") for one in missing]
     return {
         "changed": False,
+        "findings": [one.as_dict() for one in quiet],
         "msg": f"All {len(moves)} cables sit where they belong in {job.spare.name}.",
         "milestones": [{"name": "system_up", "at": at, "detail": f"all {len(moves)} cables sit in {job.spare.name}"}],
     }
