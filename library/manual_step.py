@@ -68,7 +68,7 @@ options:
         default: {}
   look_first:
     description: >-
-      Look at the claim before anybody is asked, and ask nobody where it holds. V(false) where it is known that it does not hold; the claim is
+      Look at the claim before anybody is asked, and ask nobody where it holds. V(false) where it is known not to hold; the claim is
       checked after every answer all the same.
     type: bool
     default: true
