@@ -15,6 +15,7 @@ from recovery.network.device import Device
 from recovery.network.fibre_ends import Side
 from recovery.network.scrub_network import hide
 from recovery.network.session import Session
+from recovery.network.state import read
 
 Result = TypeVar("Result")
 
@@ -123,16 +124,26 @@ class Ends:
             self._go_back(SwitchError(f"{said}, though it accepted the line."))
 
     def back(self) -> bool:
-        """Put both ends back to what they were before: the new ports first, so that there is no loop on the way either."""
-        running = self.running()
-        told = self.planned("inverse", running)
+        """Put both ends back to what they were before: the new ports first, so that there is no loop on the way either.
+
+        A new port into which light comes stays shut: it is plugged by now, and open it would compete with the old one.
+        """
+        running, phase = self.running(), self._way_back()
+        told = self.planned(phase, running)
         if not any(told.values()):
             return False
         with self.procedure.step(f"Shut {self._ports('new')} again"):
             self.send(self.planned("shut-new", running))
         with self.procedure.step(f"Give {self._ports('old')} back what they carried"):
-            self.send(self.planned("inverse", self.running()))
+            self.send(self.planned(phase, self.running()))
         return True
+
+    def _way_back(self) -> str:
+        def plugged(side: Side) -> bool:
+            power = read(self.sessions[side.switch], ["light"]).light.get(side.new)
+            return power is not None and power[0] is not None
+
+        return "inverse-shut" if any(self._each(plugged).values()) else "inverse"
 
     def save(self) -> None:
         """Let both switches start with what runs now."""
@@ -154,7 +165,7 @@ class Ends:
         """Put both ends back, and raise what it was."""
         try:
             self.back()
-            restored = not any(self.planned("inverse", self.running()).values())
+            restored = not any(self.planned(self._way_back(), self.running()).values())
         except SwitchError as second:
             raise MoveError(f"{error.message} Putting it back failed too: {second.message}", False, error.code) from error
         end = "Both ends are as they were before." if restored else "The ends are NOT as they were before."

@@ -19,7 +19,9 @@ from recovery.network.plant import port_of, switch_of
 
 # The same text is looked at phase after phase, and what comes of it never changes.
 parse = functools.lru_cache(maxsize=16)(parse_anew)
-PHASES = ("light", "close", "carry", "shut-new", "inverse")
+PHASES = ("light", "close", "carry", "shut-new", "inverse", "inverse-shut")
+LAST_CHOICE = 20_000_000
+"""A path cost with which spanning tree takes a link only where there is no other."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,12 @@ class Side:
     pairs: tuple[str, str] = ("", "")  # the pair that is left and the one that is taken, as the port's description may name them
 
     def lit(self, now: Switch) -> Switch:
-        """Return the switch with light in the new port, which carries nothing: as it stood on the shelf, but open."""
-        return _with(now, replace(now.ports[self.new], enabled=True))
+        """Return the switch with light in the new port, which carries nothing: as it stood on the shelf, but open.
+
+        Spanning tree may know no VLANs: of two links between the same switches it blocks one, and that must not be the one that carries.
+        """
+        new = now.ports[self.new]
+        return _with(now, replace(new, enabled=True, stp=replace(new.stp, cost=LAST_CHOICE)))
 
     def closed(self, now: Switch) -> Switch:
         """Return the switch with the old port shut."""
@@ -53,6 +59,10 @@ class Side:
         """Return the switch with both ports as they were before."""
         return _with(now, self.before.ports[self.new], self.before.ports[self.old])
 
+    def restored_shut(self, now: Switch) -> Switch:
+        """Return the switch as it was before, but with the new port shut: a cord is in it, and two open links would compete."""
+        return _with(now, replace(self.before.ports[self.new], enabled=False), self.before.ports[self.old])
+
     def reopened(self, now: Switch) -> Switch:
         """Return the switch with the new port shut and the old one still shut: the first half of the way back."""
         return _with(now, replace(now.ports[self.new], enabled=False))
@@ -66,6 +76,7 @@ class Side:
         if phase == "carry":
             now = self.closed(now)
         wanted = {"light": self.lit, "close": self.closed, "carry": self.carried, "shut-new": self.reopened, "inverse": self.restored}
+        wanted["inverse-shut"] = self.restored_shut
         return lines(self.platform, difference(now, wanted[phase](now)))
 
 
