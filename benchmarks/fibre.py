@@ -131,6 +131,7 @@ def _round(bench: Backbone, series: dict[str, Series], number: int) -> None:
         topology = bench.lab.topology()
         plugged = time.time()
         fibres.patch(bench.lab, topology, near["pair"], near["end"], None)
+        series["plug"].seconds.append(round(time.time() - plugged, 3))
     series["patch"].seconds.append(round(bench.first_after(plugged) - plugged, 3))
     bench.command("repair", "fibre-cut", BROKEN)
     since = time.time()
@@ -182,7 +183,8 @@ def measure(repeats: int = REPEATS) -> dict[str, Any]:
     series = {
         "ours": Series("both ends reconfigured and read back, logins included (ours)"),
         "raw": Series("the same lines by netmiko, one end after the other (raw)"),
-        "patch": Series("ward: from the plug to the first acknowledged transaction"),
+        "patch": Series("ward: from the hand at the plug to the first acknowledged transaction"),
+        "plug": Series("of it: the lab's hand plugging the cord in"),
         "change": Series("ward: longest pause when both ends change over while both pairs are plugged"),
     }
     with tempfile.TemporaryDirectory(prefix="bench-fibre-") as scratch:
@@ -201,11 +203,12 @@ def measure(repeats: int = REPEATS) -> dict[str, Any]:
         "series": {one.name: one.as_dict() for one in series.values()},
         "ratios": {
             "both ends, ours / raw netmiko": round(ratio(series["ours"], series["raw"]), 2),
-            "gap after the plug / aim of 0.5 s": round(ratio(series["patch"], aim), 2),
+            "gap, the hand's time included / aim of 0.5 s": round(ratio(series["patch"], aim), 2),
         },
-        "aims": {"both ends, ours / raw netmiko": 1.3, "gap after the plug / aim of 0.5 s": 1.0},
+        "aims": {"both ends, ours / raw netmiko": 1.3, "gap, the hand's time included / aim of 0.5 s": 1.0},
         "notes": [
-            "The ward tries again every 0.15 s: its pause is measured to that. The plug is a cable that the lab moves, in 0.1 s or more.",
+            "The ward tries again every 0.15 s: its pause is measured to that.",
+            "The aim counts from the cord being in; the hand's own time is in the figure.",
             "Ours logs in at both ends at once, shuts both old ports before a new one carries, and reads both configurations back.",
         ],
     }
