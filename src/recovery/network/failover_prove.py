@@ -68,7 +68,9 @@ def sits(job: Job, platforms: Mapping[str, str]) -> dict[str, Any]:
     moves, full = moves_of(job.record), full_ports(platforms)
     with Session(job.spare, deadline_s=60) as session:
         seen = view(Switch(job.spare.platform), read(session, driver.LOOKING), full)
-    right = [move.number for move in moves if cable_sheet.look(move, seen, job.spare.name, moves).right]
+    looks = {move.number: cable_sheet.look(move, seen, job.spare.name, moves) for move in moves}
+    # What has link and is not heard yet is looked at again when all cables are moved.
+    right = [number for number, one in looks.items() if one.right or one.unheard]
     return {"changed": False, "right": right, "msg": f"{len(right)} of {len(moves)} cables sit in {job.spare.name} already."}
 
 
