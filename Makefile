@@ -6,13 +6,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTHON := .venv/bin/python
 
-.PHONY: help demo lab test lint static unit molecule integration endurance bench setup clean
+.PHONY: help demo lab test lint static unit molecule integration switched endurance bench setup clean
 
 help: ## This list
 	@echo "Hospital Recovery: a hospital's emergency plan as runbooks"
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-demo: ## Boot a hospital, destroy its database twice, bring it back from the local and the off-site backup
+demo: ## Boot a hospital, destroy its database twice and kill its core switch, bring everything back
 	@bin/setup everything
 	@$(PYTHON) bin/demo
 
@@ -44,6 +44,10 @@ molecule: ## Broken and recovered hospitals, one lab for each scenario
 integration: ## The parts together, on labs of their own
 	@bin/setup everything
 	@$(PYTHON) bin/test integration
+
+switched: ## Scenarios on the hospital with its switches: a dead core, a cut fibre, the archive (beside `make test`, for its time)
+	@bin/setup everything
+	@$(PYTHON) bin/test switched
 
 endurance: ## Kill a recovery at every point, cut the power, fill the disk; run it again (hours; ARGS="--points 5 --kinds kill")
 	@bin/setup everything
