@@ -103,6 +103,7 @@ def test_an_interrupted_recovery_goes_on_with_the_alternative_it_had_come_to(clu
         ("client_loop: send disconnect: Broken pipe", True),
         ("ERROR: [062]: remote process on '10.20.90.11' terminated unexpectedly [255]", True),
         ("ERROR: [125]: raised from local-1 protocol: remote-1 process on '10.20.90.11' terminated unexpectedly [255]", True),
+        ("ERROR: [039]: raised from local-2 protocol: client state is 'data-get' but expected 'idle'", True),
         ("ERROR: [029]: error restoring 'base/1': checksum does not match", False),
         ("ERROR: [039]: invalid checksum", False),
     ],

@@ -28,7 +28,8 @@ ANOTHER_MOMENT = "Take another source (-e source=best), or an earlier moment (-e
 # A file that was cut off ends unexpectedly as well, but that is damage.
 _SILENCE = re.compile(
     r"timed? ?out|timeout|no answer|unexpected eof(?! in compressed)|connection (closed|reset|refused)|no route to host|"
-    r"unreachable|broken pipe|could not resolve|remote(-\d+)? process .*terminated|not responding|unable to read from|mux_client",
+    r"unreachable|broken pipe|could not resolve|remote(-\d+)? process .*terminated|not responding|unable to read from|mux_client|"
+    r"client state is '[a-z-]+' but expected",  # the answer to an earlier question never came
     re.IGNORECASE,
 )
 
