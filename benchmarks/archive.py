@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from benchmarks import fleet
 from benchmarks.measure import PROJECT, BenchmarkError, Series, interleaved, ratio, run, say
 
 SIZES = {10: 5, 100: 3, 500: 2}
@@ -28,25 +27,10 @@ FLAT = 1.3
 def ours(switches: list[dict[str, Any]], directory: Path) -> None:
     """Fetch, prove and keep."""
     from recovery.network.archive import Archive
-    from recovery.network.device import Device
     from recovery.network.fetch import Fetched, each, fetch
     from recovery.network.vault import Vault
 
-    names = {"cisco_ios": "Switch", "ruijie_os": "Ruijie", "hp_comware": "H3C"}
-    devices = [
-        Device(
-            name=row["name"],
-            platform=row["platform"],
-            address=row["address"],
-            port=row["port"],
-            user=row["user"],
-            password=row["password"],
-            enable_secret=row["secret"],
-            host_keys=Path(row["known_hosts"]),
-            hostname=names.get(row["platform"], "HUAWEI"),
-        )
-        for row in switches
-    ]
+    devices = [fleet.device(row) for row in switches]
     results = each(devices, lambda device: fetch(device, tables=()), WORKERS)
     good = [one for one in results.values() if isinstance(one, Fetched) and not [f for f in one.findings if f.severity == "stop"]]
     bad = {name: one for name, one in results.items() if one not in good}
@@ -99,21 +83,6 @@ def nornirs(switches: list[dict[str, Any]], directory: Path) -> None:
         raise SystemExit(f"nornir failed at {', '.join(done.failed_hosts)}")
 
 
-def served(count: int, directory: Path) -> tuple[subprocess.Popen[str], Path]:
-    """Let so many switches of all makes listen; return the process and the file that describes them."""
-    command = [sys.executable, "-m", "lab.switch.fleet", "--count", str(count), "--platform", "mixed", "--ports", "24", "--directory"]
-    fleet = subprocess.Popen([*command, str(directory)], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    lines = iter(fleet.stdout or ())
-    head = json.loads(next(lines, "{}"))
-    rows = [json.loads(next(lines)) | {"known_hosts": head["known_hosts"]} for _ in range(head.get("count", 0))]
-    if len(rows) != count:
-        fleet.kill()
-        raise BenchmarkError(f"Only {len(rows)} of {count} switches came up.")
-    path = directory / "switches.json"
-    path.write_text(json.dumps(rows))
-    return fleet, path
-
-
 def once(which: str, switches: Path, directory: Path) -> float:
     """Measure one run, as a whole process into an empty directory."""
     with tempfile.TemporaryDirectory(dir=directory) as place:
@@ -128,8 +97,9 @@ def measure(sizes: dict[int, int] | None = None) -> dict[str, Any]:
     for count, repeats in (sizes or SIZES).items():
         with tempfile.TemporaryDirectory(prefix="bench-archive-") as scratch:
             directory = Path(scratch)
-            fleet, switches = served(count, directory)
-            try:
+            with fleet.served(count, directory, "--ports", "24") as rows:
+                switches = directory / "switches.json"
+                switches.write_text(json.dumps(rows))
                 say(f"  {count} switches")
                 series |= interleaved(
                     {
@@ -140,9 +110,6 @@ def measure(sizes: dict[int, int] | None = None) -> dict[str, Any]:
                     },
                     repeats,
                 )
-            finally:
-                fleet.send_signal(signal.SIGINT)
-                fleet.wait(30)
     counts = list(sizes or SIZES)
     ratios = {
         f"ours / Nornir, {count}": ratio(series[f"ours, {count} switches"], series[f"Nornir + netmiko, {count} switches"])

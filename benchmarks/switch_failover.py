@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,24 +18,14 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure import BIN, PROJECT, BenchmarkError, Series, interleaved, ratio, run
+from benchmarks import fleet
+from benchmarks.measure import BIN, BenchmarkError, Series, interleaved, ratio, run
 
 REPEATS = int(os.environ.get("BENCH_REPEATS", "3"))
 VLANS = (20, 21, 22, 23, 24)
 ALONE = "cisco_ios"
 """The only one of our platforms with a collection of its own that is still kept."""
 PLATFORMS = ("huawei", ALONE)
-
-
-def device_of(row: dict[str, Any]) -> Any:
-    """Return the switch as the package knows it."""
-    from recovery.network.device import Device
-
-    hostname = {"cisco_ios": "Switch"}.get(row["platform"], "HUAWEI")
-    return Device(
-        name=row["name"], platform=row["platform"], address=row["address"], port=row["port"], user=row["user"], password=row["password"],
-        enable_secret=row["secret"], host_keys=Path(row["known_hosts"]), hostname=hostname,
-    )  # fmt: skip
 
 
 def wanted(have: Any) -> Any:
@@ -61,7 +49,7 @@ def lines_for(row: dict[str, Any]) -> list[str]:
     from recovery.network.failover_driver import own
     from recovery.network.session import Session
 
-    device = device_of(row)
+    device = fleet.device(row)
     with Session(device) as session:
         have = own(device, session)
     return change.lines(device.platform, change.difference(have, wanted(have)))
@@ -72,7 +60,7 @@ def ours(row: dict[str, Any], _: Path) -> None:
     from recovery.network.failover_driver import make, own
     from recovery.network.session import Session
 
-    device = device_of(row)
+    device = fleet.device(row)
     with Session(device) as session:
         want = wanted(own(device, session))
     sent = make(device, want, last=False)
@@ -133,25 +121,11 @@ def tasks(row: dict[str, Any], directory: Path) -> None:
 WAYS: dict[str, Callable[[dict[str, Any], Path], None]] = {"ours": ours, "script": script, "tasks": tasks}
 
 
-def served(platform: str, directory: Path) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    """Let one factory-new switch listen."""
-    command = [sys.executable, "-m", "lab.switch.fleet", "--count", "1", "--platform", platform, "--directory", str(directory)]
-    fleet = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    lines = iter(fleet.stdout or ())
-    head = json.loads(next(lines, "{}"))
-    row = json.loads(next(lines, "{}"))
-    if not row:
-        fleet.kill()
-        raise BenchmarkError(f"No switch of platform {platform} came up.")
-    return fleet, row | {"known_hosts": head["known_hosts"]}
-
-
 def once(way: str, platform: str) -> float:
     """Measure one run, as a whole process, against a switch that nobody has configured yet; then see that it holds the lines."""
     with tempfile.TemporaryDirectory(prefix="bench-switch-") as scratch:
         directory = Path(scratch)
-        fleet, row = served(platform, directory)
-        try:
+        with fleet.served(1, directory, platform=platform) as (row,):
             (directory / "switch.json").write_text(json.dumps(row))
             (directory / "lines.json").write_text(json.dumps(lines_for(row)))
             command = [sys.executable, "-m", "benchmarks.switch_failover", way, str(directory / "switch.json"), scratch]
@@ -159,9 +133,6 @@ def once(way: str, platform: str) -> float:
             if left := lines_for(row):
                 raise BenchmarkError(f"{way} on {platform} left {len(left)} lines undone, such as {left[:3]}")
             return took
-        finally:
-            fleet.send_signal(signal.SIGINT)
-            fleet.wait(30)
 
 
 def measure(repeats: int = REPEATS) -> dict[str, Any]:

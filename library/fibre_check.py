@@ -105,6 +105,7 @@ try:
     from recovery.network.fibre_judge import End
     from recovery.network.options import SWITCHES, devices
     from recovery.network.plant import Plant, PlantError, load, switch_of
+    from recovery.network.proposal import ProposalError
 
     MISSING = ""
 except ImportError as error:
@@ -229,7 +230,7 @@ def main() -> None:
         finding = Finding("record-contradicts-itself", "stop", f"The record of the wire cannot be true: {error}", "", "Correct it.")
         module.fail_json(msg=finding.message, changed=False, refused=True, findings=[finding.as_dict()])
         return
-    except (SwitchError, fibre_record.ProposalError) as error:
+    except (SwitchError, ProposalError) as error:
         module.fail_json(msg=str(error), changed=False)
         return
     if result.get("failed") or result.get("verdict") == "FAIL":

@@ -105,9 +105,9 @@ try:
     from recovery.network import fibre_run
     from recovery.network.answers import SwitchError
     from recovery.network.fibre_driver import MoveError
-    from recovery.network.fibre_record import ProposalError
     from recovery.network.options import SWITCHES, devices
     from recovery.network.plant import PlantError
+    from recovery.network.proposal import ProposalError
 
     MISSING = ""
 except ImportError as error:

@@ -12,6 +12,7 @@ import pwd
 import re
 import shlex
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def scratch_cluster(name: str, root: str, version: str, port: int) -> ScratchClu
     return ScratchCluster(unit, version, f"{home}/data", f"/run/recovery/{unit}", f"{unit}.service", port)
 
 
-class Fenced(Restore):
+class Fenced(Restore, ABC):
     """One scratch instance of any engine: restored, replayed and asked inside its fence."""
 
     def __init__(
@@ -107,9 +108,9 @@ class Fenced(Restore):
     def _give_up(self) -> None:
         remove(self.scratch, self.procedure)
 
+    @abstractmethod
     def prove_fence(self) -> None:
         """Try to reach production from where the instance is. Raises RestoreError if that succeeds."""
-        raise NotImplementedError
 
     def _not_fenced(self, address: str) -> RestoreError:
         return RestoreError(

@@ -47,20 +47,29 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write(path: Path, content: bytes) -> None:
-    """Put a file in place, durable when this returns; a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Put a file in place, durable when this returns; a reader sees the old one or the new one, never a part.
+
+    ``private``: only its owner may read it, from the first moment on.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700 if private else 0o777)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600 if private else 0o666)
+    with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
+    place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(place)
+    finally:
+        os.close(place)
 
 
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any], *, private: bool = False) -> None:
     """Put a readable JSON file in place."""
-    write(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=False).encode() + b"\n")
+    write(path, json.dumps(value, ensure_ascii=False, indent=2, sort_keys=False).encode() + b"\n", private=private)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

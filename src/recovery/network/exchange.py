@@ -1,40 +1,19 @@
 """Two boxes exchanged in the inventory, as a proposed commit that a person merges (RCV-3, RCV-4).
 
 The name stays with the work, the box changes: what is reached at an out-of-band address, shows a host key and has a serial number is
-another box now. Neither the working tree nor its index nor the branch in use is touched.
+another box now.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from recovery.network import proposal
 from recovery.network.device import Device
 from recovery.network.failover_record import Record
-
-AUTHOR = {
-    f"GIT_{role}_{what}": said
-    for role in ("AUTHOR", "COMMITTER")
-    for what, said in (("NAME", "Hospital Recovery"), ("EMAIL", "recovery@localhost"))
-}
-
-
-class ProposalError(Exception):
-    """The proposal could not be made; the sentence says why. Nothing of the inventory was changed."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A proposed change: its branch, its commit, and the difference as text."""
-
-    branch: str
-    commit: str
-    diff: str
+from recovery.network.proposal import Proposal, ProposalError
 
 
 def swapped(text: str, pairs: Mapping[str, str]) -> str:
@@ -62,15 +41,6 @@ def keyed(text: str, keys: Mapping[str, str]) -> str:
     return "".join(made)
 
 
-def _git(directory: Path, *words: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(directory), *words], input=stdin, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False
-    )
-    if done.returncode:
-        raise ProposalError(f"`git {' '.join(words)}` in {directory} ended with status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
-
-
 def changes(inventory: Path, failed: Device, spare: Device, record: Record) -> dict[Path, str]:
     """Return the files of the inventory that change, with their new text."""
     pairs = {failed.addresses.get("oob", ""): spare.addresses.get("oob", "")}
@@ -95,19 +65,6 @@ def propose(inventory: Path, run: str, failed: Device, spare: Device, record: Re
         raise ProposalError(
             f"The inventory {inventory} does not say where {failed.name} and {spare.name} are reached, so nothing is exchanged."
         )
-    top = Path(_git(inventory, "rev-parse", "--show-toplevel").strip()).resolve()
-    parent = _git(top, "rev-parse", "--verify", "HEAD^{commit}").strip()
-    branch = "proposal/" + re.sub(r"[^A-Za-z0-9._-]+", "-", run).strip("-.")
-    paths = {path: path.resolve().relative_to(top) for path in new}
-    with tempfile.TemporaryDirectory() as scratch:
-        index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-        _git(top, "read-tree", parent, env=index)
-        for path, text in new.items():
-            blob = _git(top, "hash-object", "-w", "--stdin", stdin=text).strip()
-            _git(top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{paths[path]}", env=index)
-        tree = _git(top, "write-tree", env=index).strip()
     subject = f"{failed.name} is now the box that was {spare.name}"
     body = f"Run {run}. The box that failed ({record.decision['failed'].get('serial')}) is in the repair queue; it stands as {spare.name}."
-    commit = _git(top, "commit-tree", tree, "-p", parent, "-m", subject, "-m", body, env=AUTHOR).strip()
-    _git(top, "update-ref", f"refs/heads/{branch}", commit)
-    return Proposal(branch, commit, _git(top, "diff", "--no-color", parent, commit, "--", *(str(path) for path in paths.values())))
+    return proposal.propose(inventory, run, new, subject, body)

@@ -6,13 +6,13 @@ Configurations hold secrets: what was kept and what is sent is sealed with the p
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from recovery.frame import files
 from recovery.network.vault import Vault, VaultError
 
 DIRECTORY = ".failovers"
@@ -110,19 +110,7 @@ def write(incidents: Path, record: Record) -> None:
 
 def put(path: Path, told: Mapping[str, Any]) -> None:
     """Put JSON in place, whole or not at all, synced. Raises RecordError."""
-    temporary = path.with_suffix(f".{os.getpid()}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(dict(told), stream, ensure_ascii=False, indent=1)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)
+        files.write_json(path, told, private=True)
     except OSError as error:
         raise RecordError(f"{path} cannot be written: {error}. Make room or correct its permissions; nothing was sent.") from error

@@ -15,6 +15,7 @@ from recovery.network.failover_prove import moves_of
 from recovery.network.failover_record import put
 from recovery.network.failover_steps import Job, now
 from recovery.network.plant import Plant, PlantError
+from recovery.network.proposal import Proposal, ProposalError
 
 QUEUE = ".repairs"
 
@@ -89,10 +90,10 @@ def returned(job: Job, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _proposed(job: Job, head: Mapping[str, Any]) -> tuple[exchange.Proposal | None, list[dict[str, Any]]]:
+def _proposed(job: Job, head: Mapping[str, Any]) -> tuple[Proposal | None, list[dict[str, Any]]]:
     try:
         made = exchange.propose(Path(head["inventory"]), str(head.get("run") or "run"), job.source, job.spare, job.record)
-    except exchange.ProposalError as error:
+    except ProposalError as error:
         finding = Finding(
             "not-proposed", "warning", str(error), "The inventory still has the old box in its place.", "Exchange the two by hand."
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.findings import Finding
-from recovery.network import fibre_ends, fibre_judge, fibre_look, fibre_plan, fibre_record, fibre_state
+from recovery.network import fibre_ends, fibre_judge, fibre_look, fibre_plan, fibre_state, proposal
 from recovery.network.answers import SwitchError
 from recovery.network.device import Device
 from recovery.network.fetch import each
@@ -57,10 +57,10 @@ def assess(asked: Request, incidents: Path, now: datetime.datetime) -> Assessmen
     """Look, judge, choose and plan; or take up again a move that was interrupted. Raises SwitchError."""
     try:
         plant = load(asked.plant)
-        fibre_record.check(asked.plant)
+        proposal.base(asked.plant)
     except PlantError as error:
         return Assessment([_bad_record(error)])
-    except fibre_record.ProposalError as error:
+    except proposal.ProposalError as error:
         said = Finding("record-not-kept", "stop", str(error), "What changes must be proposed to it.", "Put the record under git.")
         return Assessment([said])
     if asked.segment and asked.segment not in plant.segments:

@@ -1,42 +1,18 @@
-"""The record of the wire rewritten as a proposal: a commit on a branch of its own that a person merges (RCV-2, RCV-4).
-
-Neither the working tree nor its index nor the branch in use is touched: the commit is built from git's own objects.
-"""
+"""The record of the wire rewritten as a proposal: a commit on a branch of its own that a person merges (RCV-2, RCV-4)."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from recovery.findings import Finding
+from recovery.network import proposal
 from recovery.network.plant import Pair, Plant, PlantError, Route, load
+from recovery.network.proposal import Proposal, ProposalError
 
 FIBRES = "fibres.yml"
-AUTHOR = {
-    f"GIT_{role}_{what}": said
-    for role in ("AUTHOR", "COMMITTER")
-    for what, said in (("NAME", "Hospital Recovery"), ("EMAIL", "recovery@localhost"))
-}
-
-
-class ProposalError(Exception):
-    """The proposal could not be made; the sentence says why. Nothing of the record was changed."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A proposed change of the record: its branch, its commit, and the difference as text."""
-
-    branch: str
-    commit: str
-    diff: str
-
-
 # --- the text --------------------------------------------------------------------------------------------------------
 
 
@@ -96,50 +72,13 @@ def _appended(text: str, section: str, line: str) -> str:
     return text[: found.start()] + body + line + text[found.start() + len(body) :]
 
 
-# --- git -------------------------------------------------------------------------------------------------------------
-
-
-def _git(directory: Path, *words: str, stdin: str | None = None, env: Mapping[str, str] | None = None) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(directory), *words],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(env or {})},
-        check=False,
-    )
-    if done.returncode:
-        raise ProposalError(f"`git {' '.join(words)}` in {directory} ended with status {done.returncode}: {done.stderr.strip()}")
-    return done.stdout
-
-
-def check(directory: Path) -> str:
-    """Return the commit that a proposal would start from. Raises ProposalError where the record lies in no git history."""
-    try:
-        return _git(directory, "rev-parse", "--verify", "HEAD^{commit}").strip()
-    except (ProposalError, OSError) as error:
-        raise ProposalError(f"The record in {directory} lies in no git history, so nothing can be proposed to it: {error}") from error
+# --- the proposal ----------------------------------------------------------------------------------------------------
 
 
 def propose(directory: Path, run: str, text: str, subject: str, body: str) -> Proposal:
-    """Commit a new fibres.yml on the branch ``proposal/<run>``, as a change of the record as it stands now. Raises ProposalError.
-
-    Made again by the same run it starts anew from the same place, so a run that was interrupted proposes once.
-    """
+    """Propose a new fibres.yml, which must be one that can be read. Raises ProposalError."""
     _must_be_sound(directory, text)
-    parent = check(directory)
-    top = Path(_git(directory, "rev-parse", "--show-toplevel").strip())
-    path = (directory.resolve() / FIBRES).relative_to(top.resolve())
-    branch = "proposal/" + re.sub(r"[^A-Za-z0-9._-]+", "-", run).strip("-.")
-    with tempfile.TemporaryDirectory() as scratch:
-        index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-        _git(top, "read-tree", parent, env=index)
-        blob = _git(top, "hash-object", "-w", "--stdin", stdin=text).strip()
-        _git(top, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=index)
-        tree = _git(top, "write-tree", env=index).strip()
-    commit = _git(top, "commit-tree", tree, "-p", parent, "-m", subject, "-m", body, env=AUTHOR).strip()
-    _git(top, "update-ref", f"refs/heads/{branch}", commit)
-    return Proposal(branch, commit, _git(top, "diff", "--no-color", parent, commit, "--", str(path)))
+    return proposal.propose(directory, run, {directory / FIBRES: text}, subject, body)
 
 
 def _must_be_sound(directory: Path, text: str) -> None:
@@ -160,7 +99,7 @@ def propose_pairs(directory: Path, run: str, pairs: Sequence[Pair], routes: Sequ
     return propose(directory, run, rewritten(text, load(directory), pairs, routes), subject, body)
 
 
-def to_merge(proposal: Proposal, directory: Path) -> Finding:
+def to_merge(made: Proposal, directory: Path) -> Finding:
     """Return that somebody has to read and merge a proposal."""
-    said = f"The record says the old until {proposal.branch} is merged."
-    return Finding("record-to-merge", "info", said, "", f"Read it and merge it: git -C {directory} merge {proposal.branch}")
+    said = f"The record says the old until {made.branch} is merged."
+    return Finding("record-to-merge", "info", said, "", f"Read it and merge it: git -C {directory} merge {made.branch}")

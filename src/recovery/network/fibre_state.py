@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
+
+from recovery.frame import files
 
 DIRECTORY = ".fibre"
 STAGES = ("decided", "moving", "proven", "released")
@@ -59,15 +60,7 @@ def under_way(incidents: Path) -> list[Record]:
 
 def write(incidents: Path, record: Record) -> None:
     """Write the record whole; readable by its owner only, since configurations name accounts."""
-    target = path_of(incidents, record.segment)
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = target.with_suffix(f".{os.getpid()}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(vars(record), stream, ensure_ascii=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(target)
+    files.write_json(path_of(incidents, record.segment), vars(record), private=True)
 
 
 def forget(incidents: Path, segment: str) -> None:
