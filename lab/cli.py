@@ -72,11 +72,12 @@ def up(
     disk: Annotated[list[str] | None, typer.Option(help="Another size for a disk: his-db:data=12G")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A host or switch that is not needed this time: lis-db, pacs, acc-4")] = None,
     flat: Annotated[bool, typer.Option("--flat", help="A bridge for each network, no switches.")] = False,
+    source: Annotated[Path | None, typer.Option("--from", metavar="DIRECTORY", help="Begin as a copy of a stopped lab.")] = None,
 ) -> None:
     """Start the lab, or heal what is left of one."""
     sizes = {which: size for which, _, size in (entry.partition("=") for entry in disk or [])}
     lab = Lab.named(name)
-    hospital.up(lab, scale=scale, disk_sizes=sizes, without=without or [], flat=flat, say=say)
+    hospital.up(lab, scale=scale, disk_sizes=sizes, without=without or [], flat=flat, source=source, say=say)
     _show(lab)
 
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from lab import cluster, disks, host, image, keys, network, switching, wiring
+from lab import cluster, copying, disks, host, image, keys, network, switching, wiring
 from lab.errors import LabError
 from lab.state import Lab
 from lab.system import exclusive, raise_limits, read_json, require_lab_machine, require_space, run
@@ -34,18 +34,21 @@ def up(
     disk_sizes: Mapping[str, str] | None = None,
     without: Sequence[str] = (),
     flat: bool = False,
+    source: Path | None = None,
     say: Say = print,
 ) -> None:
     """Bring the lab into being, or heal what is there: cables, disks, hosts. What hosts have on their disks is kept.
 
     The hosts ``without`` are not part of it: what is only about one system need not boot the others. A ``flat`` lab has a bridge for
-    each network, and no switch.
+    each network, and no switch. A new lab can begin as the copy of a stopped one, whose state directory is the ``source``.
     """
     require_lab_machine()
     raise_limits(say)
     with changing(lab, 60):
         if lab.exists() and lab.read().get("phase") in (None, "removing"):
             _remove(lab)  # what is left of an `up` or a `down` that was killed
+        if source is not None:
+            copying.begin(lab, source)
     entries = lab.read()
     switched = bool(entries.get("switched")) if entries else not flat
     _refuse_other_shape(entries, scale, disk_sizes, without, flat)

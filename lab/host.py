@@ -267,6 +267,7 @@ def clear_remains(lab: Lab, host: str) -> None:
     wiring.shelve(lab, host)
     network.darken(lab, host)
     lab.record(host).unlink(missing_ok=True)
+    lab.connection(host).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         (NSPAWN_PROPAGATE / lab.machine(host)).rmdir()
     _remove_cgroups(lab, host)

@@ -95,6 +95,10 @@ class Lab:
         """Where the outer machine mounts a host's disk."""
         return self.root / "mnt" / f"{host}.{disk}"
 
+    def connection(self, host: str) -> Path:
+        """Where whoever asks a host many questions may keep one SSH connection open (ControlPath); forgotten when the host stops."""
+        return self.root / "cp" / host
+
     def record(self, process: str) -> Path:
         """Identity of a process of this lab (a host, or the hands)."""
         return self.root / "run" / f"{process}.pid"
@@ -154,4 +158,4 @@ class Lab:
 def all_labs() -> list[Lab]:
     """Return every lab that has state on this machine."""
     root = state_root()
-    return [Lab(path.name, path) for path in sorted(root.iterdir()) if path.is_dir()] if root.is_dir() else []
+    return [Lab(path.name, path) for path in sorted(root.iterdir()) if path.is_dir() and NAME.fullmatch(path.name)] if root.is_dir() else []

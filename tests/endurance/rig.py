@@ -16,6 +16,7 @@ from typing import Any
 
 from lab import host as hosts
 from lab.state import Lab
+from support import prepared
 
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / ".venv" / "bin"
@@ -90,13 +91,10 @@ class Rig:
         return done.stdout
 
     def up(self) -> None:
-        """Boot, protect, and let people work and answer."""
+        """Boot a protected hospital, and let people work and answer."""
         self.broken_before = False
         self.incidents.mkdir(parents=True, exist_ok=True)
-        self.call("lab", "up", "--flat", "--scale", "small", "--without", "lis-db", "--without", "pacs")
-        self.call("recovery", "run", "database_backup_setup")
-        for repository in ("local", "offsite"):
-            self.call("recovery", "run", "database_backup", "-e", f"repository={repository}")
+        prepared.up(self.name)
         self.call("lab", "hands", "start", "--incidents", str(self.incidents))
         self.call("lab", "workload", "start")
         time.sleep(5)
