@@ -97,7 +97,12 @@ def test_a_proven_run_passes() -> None:
         ([begin(), event("task", "skipped")], "COULD-NOT-VERIFY", "Not one task"),
         ([begin(), event("task", "ok", "RUN")], "PASS", ""),
         ([begin(), event("play_begin", phase="VERIFY"), event("task", "ok")], "COULD-NOT-VERIFY", "no verdict came out"),
-        ([event("run_begin", phases=["VERIFY"]), event("task", "ok")], "COULD-NOT-VERIFY", "no verdict came out"),
+        ([event("run_begin", phases=["VERIFY"]), event("task", "ok")], "COULD-NOT-VERIFY", "before play 1 of 1 (VERIFY)"),
+        (
+            [event("run_begin", phases=["RUN", "RELEASE", "RELEASE"]), *(event("play_begin", phase=each) for each in ("RUN", "RELEASE")), event("task", "ok")],
+            "COULD-NOT-VERIFY",
+            "before play 3 of 3 (RELEASE)",
+        ),
         ([begin(True), event("play_begin", phase="VERIFY"), event("task", "ok")], "PASS", ""),
         (proven(event("verdict", "COULD-NOT-VERIFY", "RELEASE", reason="no client log")), "COULD-NOT-VERIFY", "no client log"),
         (proven(event("verdict", "NOT-RUN", "VERIFY", reason="left out")), "COULD-NOT-VERIFY", "left out"),

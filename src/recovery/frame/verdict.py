@@ -102,10 +102,12 @@ def _proof(lines: list[Event], tasks: list[Event], verdicts: list[Event], rehear
     """Judge what did not fail: proven, unproven or empty."""
     if not any(event.get("result") in ("ok", "changed") for event in tasks):
         return _verdict(COULD_NOT_VERIFY, "Not one task of the runbook did anything: no host matched, or everything was skipped.", scope)
-    phases = {event.get("phase") for event in lines if event.get("event") == "play_begin"}
-    for event in lines:
-        if event.get("event") == "run_begin":
-            phases |= set(_data(event).get("phases") or [])
+    begun = [event.get("phase") for event in lines if event.get("event") == "play_begin" and event.get("phase")]
+    announced = [phase for event in lines if event.get("event") == "run_begin" for phase in _data(event).get("phases") or []]
+    if len(begun) < len(announced):
+        reason = f"The run ended before play {len(begun) + 1} of {len(announced)} ({announced[len(begun)]}): no host was left to go on with."
+        return _verdict(COULD_NOT_VERIFY, reason, scope)
+    phases = {*begun, *announced}
     in_verify = [event for event in verdicts if event.get("phase") == "VERIFY"]
     if "VERIFY" in phases and not rehearsal and not in_verify:
         return _verdict(COULD_NOT_VERIFY, "The runbook has a VERIFY phase, and no verdict came out of it.", scope)
