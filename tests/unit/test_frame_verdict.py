@@ -99,7 +99,11 @@ def test_a_proven_run_passes() -> None:
         ([begin(), event("play_begin", phase="VERIFY"), event("task", "ok")], "COULD-NOT-VERIFY", "no verdict came out"),
         ([event("run_begin", phases=["VERIFY"]), event("task", "ok")], "COULD-NOT-VERIFY", "before play 1 of 1 (VERIFY)"),
         (
-            [event("run_begin", phases=["RUN", "RELEASE", "RELEASE"]), *(event("play_begin", phase=each) for each in ("RUN", "RELEASE")), event("task", "ok")],
+            [
+                event("run_begin", phases=["RUN", "RELEASE", "RELEASE"]),
+                *(event("play_begin", phase=each) for each in ("RUN", "RELEASE")),
+                event("task", "ok"),
+            ],
             "COULD-NOT-VERIFY",
             "before play 3 of 3 (RELEASE)",
         ),

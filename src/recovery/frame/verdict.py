@@ -105,8 +105,8 @@ def _proof(lines: list[Event], tasks: list[Event], verdicts: list[Event], rehear
     begun = [event.get("phase") for event in lines if event.get("event") == "play_begin" and event.get("phase")]
     announced = [phase for event in lines if event.get("event") == "run_begin" for phase in _data(event).get("phases") or []]
     if len(begun) < len(announced):
-        reason = f"The run ended before play {len(begun) + 1} of {len(announced)} ({announced[len(begun)]}): no host was left to go on with."
-        return _verdict(COULD_NOT_VERIFY, reason, scope)
+        where = f"play {len(begun) + 1} of {len(announced)} ({announced[len(begun)]})"
+        return _verdict(COULD_NOT_VERIFY, f"The run ended before {where}: no host was left to go on with.", scope)
     phases = {*begun, *announced}
     in_verify = [event for event in verdicts if event.get("phase") == "VERIFY"]
     if "VERIFY" in phases and not rehearsal and not in_verify:
