@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 PYTHON := .venv/bin/python
 
-.PHONY: help demo lab test lint static unit molecule integration switched endurance bench setup clean
+.PHONY: help demo lab test lint static unit molecule integration acceptance endurance bench setup clean
 
 help: ## This list
 	@echo "Hospital Recovery: a hospital's emergency plan as runbooks"
@@ -21,7 +21,7 @@ lab: ## Boot the hospital and leave it running (take it down with: .venv/bin/lab
 	@bin/as-root .venv/bin/lab up
 	@bin/as-root .venv/bin/lab status
 
-test: ## Everything: lint, static, unit, molecule, integration; one closing line
+test: ## lint, static, unit, molecule, integration within half an hour; one closing line
 	@bin/setup everything
 	@$(PYTHON) bin/test lint static unit molecule integration
 
@@ -45,9 +45,9 @@ integration: ## The parts together, on labs of their own
 	@bin/setup everything
 	@$(PYTHON) bin/test integration
 
-switched: ## Scenarios on the hospital with its switches: a dead core, a cut fibre, the archive (beside `make test`, for its time)
+acceptance: ## Every scenario with every test, the long ones too: laboratory, images, dead core switch, cut fibre (over an hour)
 	@bin/setup everything
-	@$(PYTHON) bin/test switched
+	@$(PYTHON) bin/test acceptance
 
 endurance: ## Kill a recovery at every point, cut the power, fill the disk; run it again (hours; ARGS="--points 5 --kinds kill")
 	@bin/setup everything

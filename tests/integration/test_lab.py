@@ -16,6 +16,7 @@ import pytest
 STATE = Path(os.environ.get("LAB_STATE_ROOT") or "/var/lib/recovery-lab")
 NAME, OTHER = "itest-lab", "itest-other"
 HOSTS = ("his-db", "his-app", "drill-1", "ward-1", "outpatient-1", "backup-offsite")
+SMALL = ("--flat", "--scale", "small", "--without", "lis-db", "--without", "pacs", "--without", "his-db-2")
 PGBACKREST = """[global]
 repo1-path=/srv/backup/pgbackrest
 start-fast=y
@@ -79,7 +80,7 @@ def traces(name: str) -> list[str]:
 def running() -> Iterator[None]:
     """Boot the lab for this module, and see that it leaves no trace."""
     lab("down")
-    lab("up", "--flat", "--scale", "small")
+    lab("up", *SMALL)
     yield
     lab("down")
     assert traces(NAME) == []
@@ -107,7 +108,7 @@ def test_a_host_key_that_changed_is_refused() -> None:
 def test_two_labs_side_by_side_do_not_see_each_other() -> None:
     ssh("ward-1", "echo mine > /root/whose")
     pids = {path.name: path.read_text() for path in (STATE / NAME / "run").glob("*.pid")}
-    lab("up", "--flat", "--scale", "small", name=OTHER)
+    lab("up", *SMALL, name=OTHER)
     try:
         assert answering(OTHER) == set(HOSTS)
         assert ssh("ward-1", "cat /root/whose", OTHER).returncode != 0
@@ -137,7 +138,7 @@ def test_up_after_a_killed_down() -> None:
         while json.loads(ledger.read_text(encoding="utf-8"))["phase"] != "removing":
             time.sleep(0.005)
         process.kill()
-    lab("up", "--flat", "--scale", "small")
+    lab("up", *SMALL)
     assert answering() == set(HOSTS)
 
 

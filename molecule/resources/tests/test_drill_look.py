@@ -31,6 +31,7 @@ def test_production_is_no_place_for_a_rehearsal() -> None:
     assert not host("his-db").file(SCRATCH_ROOT).exists
 
 
+@pytest.mark.long
 def test_the_drill_host_loses_its_power_in_the_middle_and_production_does_not_notice() -> None:
     """What it left behind is taken up, or replaced, by the same command; nothing of it ever served anybody."""
     before, files = production(), repository()

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from test_fibre_healthy import BEHIND
-from wire import console, works
-
-
-def carrier(switch: str, interface: str) -> bool:
-    """Tell whether a port of a switch has link; a port without a cable in it is not there at all."""
-    return "LOWER_UP" in console(switch, "ip", "link", "show", interface).stdout
+from wire import carrier, works
 
 
 def test_the_cut_segment_has_no_link() -> None:

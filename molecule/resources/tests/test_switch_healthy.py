@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from hospital import incidents, recovery, remember
-from wire import AREAS, address_of, fingerprint, forwarding, received, root_of, works
+from wire import AREAS, address_of, carrier, fingerprint, forwarding, received, root_of, works
 
 BOTH = ("core-a", "core-s")
+NEIGHBOUR = ("srv-1", "xg49")
 
 
 def test_every_area_can_work_over_the_core_switch() -> None:
     assert {name: works(name) for name in AREAS} == dict.fromkeys(AREAS, "")
     assert root_of("acc-1") == address_of("core-a")
     assert len(forwarding("core-a")) >= 12
+    assert carrier(*NEIGHBOUR)
     remember("forwarding", forwarding("core-a"))
     remember("core-a", address_of("core-a"))
 

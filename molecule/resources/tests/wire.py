@@ -17,6 +17,11 @@ def console(switch: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(BIN / "lab"), "exec", switch, "--", *words], capture_output=True, text=True, timeout=60, check=False)
 
 
+def carrier(switch: str, interface: str) -> bool:
+    """Tell whether a port of a switch has link; a port without a cable in it is not there at all."""
+    return "LOWER_UP" in console(switch, "ip", "link", "show", interface).stdout
+
+
 def _ovs(switch: str, table: str, columns: str) -> list[dict[str, Any]]:
     done = console(switch, "ovs-vsctl", "--format=json", f"--columns={columns}", "list", table)
     assert done.returncode == 0, done.stdout + done.stderr
