@@ -89,9 +89,10 @@ def share(directory: Path) -> None:
 
 
 def unshare(directory: Path) -> None:
-    """Undo ``share``."""
+    """Undo ``share``. A process that ends by itself (the SSH connection that Ansible keeps for a minute) may still hold a socket in it."""
     while directory in mounts(directory.parent):
-        run(["umount", directory], doing=f"Releasing {directory}")
+        if run(["umount", directory], check=False).returncode != 0:
+            run(["umount", "--lazy", directory], doing=f"Releasing {directory}")
 
 
 def unmount(below: Path) -> None:
