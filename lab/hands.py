@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from lab import fibres, hospital, host, network, plugging, wiring
+from lab import plant as plants
 from lab.errors import LabError
 from lab.state import Lab
 from lab.system import launch, read_json, run, write_atomic
@@ -30,7 +31,7 @@ PROCESS = "hands"
 POLL_S = 0.2
 NAMESPACE = "recovery-approval"
 VERBS = (
-    "plug-disk", "unplug-disk", "power-on", "power-off", "plug-cable", "unplug-cable", "move-cable",
+    "plug-disk", "unplug-disk", "power-on", "power-off", "plug-cable", "unplug-cable", "move-cable", "carry-switch",
     "patch-fibre", "measure-fibre", "lay-fibre",
 )  # fmt: skip
 
@@ -122,7 +123,25 @@ def perform(lab: Lab, action: Mapping[str, Any]) -> str:
             return f"The disk {owner}:{disk} is now {'in ' + to if to else 'on the shelf'}."
         if verb in ("power-on", "power-off"):
             return _power(lab, topology, str(action["host"]), verb == "power-on")
+        if verb == "carry-switch":
+            return _carry(lab, topology, str(action["switch"]), str(action["to"]))
         return _wire(lab, topology, verb, action)
+
+
+def _carry(lab: Lab, topology: Topology, name: str, room: str) -> str:
+    """Bring a switch into another room: it loses its power on the way, and nothing may be plugged into it but its management cable."""
+    plant = topology.require_plant()
+    ends = {port: cable.name for cable in topology.cables.values() for port in (cable.a, cable.b)}
+    held = [cable for port, cable in ends.items() if port.node == name and port.name != plant.management["interface"]]
+    if held:
+        raise LabError(f"{name} cannot be carried away: {', '.join(held)} is plugged into it.", "Unplug it first.")
+    if plant.switch(name).room == room:
+        return f"{name} stands in {room} already."
+    rooms = {**(lab.read().get("carried") or {}), name: room}
+    plants.carried(plant, rooms)  # refused before it is switched off
+    _power(lab, topology, name, on=False)
+    lab.write(carried=rooms)
+    return f"{_power(lab, lab.topology(), name, on=True)} It stands in {room} now."
 
 
 def _power(lab: Lab, topology: Topology, name: str, on: bool) -> str:

@@ -299,6 +299,14 @@ def extended(plant: Plant, temporary: Mapping[str, Mapping[str, Any]]) -> Plant:
     return replace(plant, routes={**plant.routes, **routes}, pairs={**plant.pairs, **pairs})
 
 
+def carried(plant: Plant, rooms: Mapping[str, str]) -> Plant:
+    """Return the plant with some switches in other rooms: where people have carried them."""
+    if unknown := sorted(set(rooms.values()) - set(plant.rooms)):
+        raise LabError(f"There is no room {', '.join(unknown)} in the lab.", f"Rooms: {', '.join(plant.rooms)}.")
+    moved = {name: replace(switch, room=rooms.get(name, switch.room)) for name, switch in plant.switches.items()}
+    return replace(plant, switches=moved)
+
+
 def patch(plant: Plant, patched: Mapping[str, Sequence[str]]) -> Plant:
     """Return the plant with some cables and fibre pairs in other ports; an empty end hangs loose."""
 

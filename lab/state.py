@@ -145,6 +145,7 @@ class Lab:
             switched=bool(entries.get("switched")),
             patched=entries.get("patched") or {},
             temporary=entries.get("temporary") or {},
+            carried=entries.get("carried") or {},
         )
 
     def require(self) -> dict[str, Any]:

@@ -147,12 +147,14 @@ def load(
     switched: bool = False,
     patched: Mapping[str, Sequence[str]] | None = None,
     temporary: Mapping[str, Mapping[str, Any]] | None = None,
+    carried: Mapping[str, str] | None = None,
 ) -> Topology:
     """Read and check a topology.
 
     ``disk_sizes`` ({"his-db:data": "12G"}) overrides sizes, the hosts ``without`` are left out. ``switched`` puts the plant in the place
     of the bridges; ``patched`` ({"ward-1": ["ward-1:eth0", "acc-s:GigabitEthernet0/0/1"]}) says which cables have been moved since,
-    ``temporary`` ({"temporary-acc-2-1": {route, panels, length_m}}) which fibre has been laid.
+    ``temporary`` ({"temporary-acc-2-1": {route, panels, length_m}}) which fibre has been laid, ``carried`` ({"acc-s": "ward-closet"})
+    which switch stands in another room.
     """
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not switched:
@@ -160,7 +162,7 @@ def load(
     plant = plants.extended(plants.load(), temporary or {})
     data = plants.furnish(data, plant)
     without = plants.with_dependants(plant, without)
-    plant = plants.patch(plants.lacking(plant, without), patched or {})
+    plant = plants.patch(plants.carried(plants.lacking(plant, without), carried or {}), patched or {})
     return parse(_lacking(data, without), disk_sizes, plant)
 
 

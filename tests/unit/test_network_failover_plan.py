@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,11 @@ from recovery.network.cable_sheet import order
 from recovery.network.compare import View
 from recovery.network.failover import Cable, Change, behind, moves
 from recovery.network.failover_checks import judge_archive, judge_pairs, judge_ports, judge_spare, judge_unknown, version_key
+from recovery.network.failover_plan import way_of
 from recovery.network.model import Port, Switch
-from recovery.network.plant import Area
+from recovery.network.plant import Area, load
+
+PLANT = Path(__file__).parents[2] / "inventories/lab/plant"
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LIMITS = {"archive_max_age_s": 172800}
@@ -147,7 +151,7 @@ def plan(**changes: Any) -> dict[str, Any]:
         "placed": order(moves("core-a", CABLES, BEFORE, ports, AREAS), people),
         "fence": {"way": "power"},
         "affected": ["acc-2"],
-        "times": {"fence_s": 60, "move_s": 30, "line_s": 0.02, "prove_s": 60},
+        "times": {"fence_s": 60, "carry_s": 600, "move_s": 30, "line_s": 0.02, "prove_s": 60},
     }
     return failover.decision(**{**given, **changes})
 
@@ -157,6 +161,15 @@ def test_the_same_facts_give_the_same_decision_and_others_another() -> None:
     assert failover.digest(plan()) != failover.digest(plan(change=Change(("vlan batch 10",), (), ())))
     assert plan()["same_ports"] is True
     assert plan()["expected_s"] == 60 + 3 * 30 + 60
+
+
+def test_a_spare_in_another_room_is_carried_first_and_that_takes_its_time() -> None:
+    record = load(PLANT)
+    way = way_of(record, "acc-2", "acc-s")
+    assert way is not None and (way["from"], way["to"]) == ("core-room", "emergency-closet")
+    assert plan(way=way)["carried"] == way and plan(way=way)["expected_s"] == plan()["expected_s"] + 600
+    assert way_of(record, "core-a", "core-s") is None and plan()["carried"] == {}
+    assert way_of(record, "core-a", "nobody-knows-it") is None
 
 
 def test_the_neighbours_ports_towards_the_failed_switch_are_those_of_switches() -> None:

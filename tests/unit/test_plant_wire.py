@@ -96,6 +96,15 @@ def test_what_does_not_fit_is_not_moved(tmp_path: Path, topology: Topology, cabl
     assert lab.read() == {}
 
 
+def test_a_switch_that_was_carried_reaches_the_fibre_of_its_new_room(topology: Topology) -> None:
+    pair, end = topology.require_plant().pair("acc-2-e1"), "acc-s:XGigabitEthernet0/0/1"
+    with pytest.raises(LabError, match="acc-s is in core-room"):
+        wiring.require_glass(topology.require_plant(), pair, 1, end)
+    wiring.require_glass(load(switched=True, carried={"acc-s": "emergency-closet"}).require_plant(), pair, 1, end)
+    with pytest.raises(LabError, match="no room attic"):
+        load(switched=True, carried={"acc-s": "attic"})
+
+
 def test_a_cord_that_moves_to_another_pair_leaves_the_old_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, topology: Topology) -> None:
     changes: dict[str, list[str]] = {}
     monkeypatch.setattr(wiring, "repatch", lambda lab, given: changes.update(given))

@@ -140,7 +140,7 @@ def digest(value: Any) -> str:
 
 
 def expected_s(number: int, people: int, lines: int, times: Mapping[str, Any]) -> int:
-    """Return how long it should take from the approval on. ``times``: fence_s, move_s (a cable), line_s (a line), prove_s."""
+    """Return how long it should take from the approval on, if nothing is carried. ``times``: fence_s, move_s (a cable), line_s, prove_s."""
     rounds = -(-number // max(1, people))
     total = float(times["fence_s"]) + lines * float(times["line_s"]) + rounds * float(times["move_s"]) + float(times["prove_s"])
     return round(total)
@@ -169,8 +169,13 @@ def decision(
     fence: Mapping[str, Any],
     affected: Iterable[str],
     times: Mapping[str, Any],
+    way: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the plan of action that people approve. ``kind``: failover or failback."""
+    """Return the plan of action that people approve.
+
+    ``kind``: failover or failback. ``way``: from which room into which the spare is carried first ({from, to, zh, en}); None where it
+    stands in the right one.
+    """
     used = {move.old_port for move in placed}
     people = sorted({move.who for move in placed})
     return {
@@ -192,7 +197,9 @@ def decision(
         "cables": [_said(move, str(failed.get("box")), str(spare.get("box"))) for move in placed],
         "people": {who: sum(1 for move in placed if move.who == who) for who in people},
         "fence": dict(fence),
+        "carried": dict(way or {}),
         "affected": sorted(affected),
-        "expected_s": expected_s(len(placed), len(people), len(change.lines) + len(change.identity), times),
+        "expected_s": expected_s(len(placed), len(people), len(change.lines) + len(change.identity), times)
+        + (round(float(times["carry_s"])) if way else 0),
         "way_back": WAYS_BACK[kind].format(number=len(change.inverse)),
     }

@@ -21,7 +21,7 @@ from recovery.network.failover_look import Looked, Scene, users
 from recovery.network.failover_record import Record, Sealed
 from recovery.network.model import Switch
 from recovery.network.parse import parse
-from recovery.network.plant import Plant
+from recovery.network.plant import Plant, PlantError
 from recovery.network.scrub_network import hide_rows
 from recovery.network.session import Session
 from recovery.network.state import State, read
@@ -166,6 +166,7 @@ def _plan(
         fence={"way": asked.fence, "neighbours": fence.towards(scene.cables, failed, scene.devices)},
         affected=looked.behind,
         times=asked.times,
+        way=way_of(plant, failed, chosen.name) if asked.kind == "failover" else None,
     )
     sealed = Sealed(lines[0], lines[1], back, spare.text).close(vault)
     record = Record(
@@ -180,6 +181,18 @@ def _plan(
         source=asked.source,
     )
     return findings, record
+
+
+def way_of(plant: Plant, failed: str, spare: str) -> dict[str, str] | None:
+    """Return from which room into which a spare is carried; None where it stands in the right one, or no room of the record holds it."""
+    try:
+        here, there = plant.room_of(spare), plant.room_of(failed)
+    except PlantError:
+        return None
+    if here.name == there.name:
+        return None
+    words = {language: f"{here.title[language]} -> {there.title[language]}" for language in ("zh", "en")}
+    return {"from": here.name, "to": there.name, **words}
 
 
 def target(carried: Switch, spare: Switch) -> Switch:
