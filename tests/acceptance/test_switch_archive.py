@@ -10,66 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from recovery.network.archive import Archive
-from support.project import PROJECT
+from support.hospital import Hospital
 
-NAME = "itest-archive"
-BIN = PROJECT / ".venv" / "bin"
 SWITCHES = {"core-a", "core-s", "srv-1", "acc-1", "acc-2", "acc-3", "acc-4", "acc-s"}
 SECRETS = ("Lab-Net-7781", "irreversible-cipher $", "cipher %^%#", "hash $", "secret 5 $", "secret 9 $")
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
 
-class Hospital:
-    """A lab with switches, and where this test keeps what comes of it."""
-
-    def __init__(self, root: Path) -> None:
-        self.archive_directory = root / "archive"
-        self.environment = {
-            **os.environ,
-            "LAB_NAME": NAME,
-            "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
-            "RECOVERY_INCIDENTS": str(root / "incidents"),
-            "RECOVERY_ARCHIVE": str(self.archive_directory),
-            "RECOVERY_DRILLS": str(root / "drills"),
-        }
-
-    def command(self, *words: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        """Run a command of the project."""
-        words = (str(BIN / words[0]), *words[1:])
-        return subprocess.run(words, cwd=PROJECT, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
-
-    def lab(self, *words: str) -> str:
-        """Run the lab's command, which must succeed."""
-        done = self.command("lab", *words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    def run(self, *words: str) -> tuple[int, str]:
-        """Run a runbook."""
-        done = self.command("recovery", "run", *words)
-        return done.returncode, done.stdout + done.stderr
-
-    def configure(self, switch: str, *lines: str) -> None:
-        """Change a switch by the module that runbooks change it with."""
-        arguments = json.dumps({"switches": ["{{ network_switch }}"], "lines": list(lines)})
-        done = self.command("ansible", switch, "-m", "switch_configure", "-a", arguments)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    @property
-    def archive(self) -> Archive:
-        return Archive(self.archive_directory)
-
-    def log(self) -> list[str]:
-        """Return the subjects of the archive's history, newest first."""
-        command = ["git", "-C", str(self.archive_directory), "log", "--format=%s"]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-
-
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    found = Hospital(tmp_path_factory.mktemp("switches"))
+    found = Hospital("itest-archive", tmp_path_factory.mktemp("switches"))
     found.lab("up", "--scale", "small", "--without", "lis-db", "--without", "pacs", "--without", "his-db-2")
     try:
         yield found
