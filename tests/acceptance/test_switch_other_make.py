@@ -72,6 +72,11 @@ def carried(hospital: Hospital) -> bool:
     return any("stands where" in str(line["name"]) for line in done)
 
 
+def startup(hospital: Hospital) -> str:
+    """Return what the spare would start with."""
+    return hospital.lab("exec", SPARE, "--", "sh", "-c", "cat /var/lib/switch/startup.cfg 2>/dev/null || true")
+
+
 def works(hospital: Hospital) -> bool:
     """Do at the workstation what a nurse would do first."""
     return hospital.command("lab", "exec", STATION, "--", "his-client", "probe", "--timeout", "10").returncode == 0
@@ -95,6 +100,18 @@ def test_a_spare_that_dies_on_the_way_is_said(hospital: Hospital) -> None:
     hospital.lab("switch", "repair", SPARE)
 
 
+def test_a_session_that_is_lost_in_the_middle_is_said_and_nothing_is_saved(hospital: Hospital) -> None:
+    before = startup(hospital)
+    hospital.lab("break", "switch-slow-session", SPARE, "drop_after_lines=40")
+    run = start(hospital)
+    said, _ = run.communicate(timeout=300)
+    assert run.returncode != 0, said
+    assert "connection" in said and "line" in said, said
+    assert not [line for line in journal(hospital) if line["event"] == "manual_step_done" and "sits in" in str(line["name"])]
+    hospital.lab("repair", "switch-slow-session")
+    assert startup(hospital) == before
+
+
 def test_the_same_command_goes_on_and_a_second_one_beside_it_is_refused(hospital: Hospital) -> None:
     known = set(hospital.incidents.glob("*/journal.jsonl"))
     run = start(hospital)
@@ -109,8 +126,7 @@ def test_the_same_command_goes_on_and_a_second_one_beside_it_is_refused(hospital
 
 def test_the_department_works_through_a_switch_of_another_make(hospital: Hospital) -> None:
     assert works(hospital)
-    startup = hospital.lab("exec", SPARE, "--", "cat", "/var/lib/switch/startup.cfg")
-    assert f"sysname {FAILED}" in startup, "what was proven is saved"
+    assert f"sysname {FAILED}" in startup(hospital), "what was proven is saved"
     assert hospital.command("lab", "exec", FAILED, "--", "true").returncode != 0, "the dead one stays off"
     patched = Lab.named("itest-makes").read()["patched"]
     assert f"{SPARE}:GigabitEthernet0/0/1" in patched[STATION]
