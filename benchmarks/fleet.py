@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ def served(count: int, directory: Path, *more: str, platform: str = "mixed") -> 
             raise BenchmarkError(f"Only {len(rows)} of {count} switches came up.")
         yield rows
     finally:
-        fleet.send_signal(signal.SIGINT)
+        fleet.terminate()
         fleet.wait(30)
 
 

@@ -71,20 +71,22 @@ def main() -> int:
         return 77
     now = datetime.now(UTC)
     result: dict[str, Any] = {"at": now.isoformat(timespec="seconds"), "version": commit(), "machine": machine(), "parts": {}}
+    base = RESULTS / now.strftime("%Y-%m-%d-%H%M")
     failed = False
     for name in wanted:
         say(f"== {name}")
         try:
             result["parts"][name] = PARTS[name]()
-        except BenchmarkError as error:
+        except (BenchmarkError, OSError, subprocess.SubprocessError) as error:
             say(f"  FAILED {name}: {error}")
             failed = True
+            continue
+        # After each part: one that ends badly does not take the others' figures with it.
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        base.with_suffix(".json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        base.with_suffix(".md").write_text(markdown(result), encoding="utf-8")
     if not result["parts"]:
         return 1
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    base = RESULTS / now.strftime("%Y-%m-%d-%H%M")
-    base.with_suffix(".json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    base.with_suffix(".md").write_text(markdown(result), encoding="utf-8")
     say("")
     say(markdown(result))
     say(f"Written: {base.relative_to(PROJECT)}.json and .md")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -89,8 +90,8 @@ def test_the_switch_is_dead_and_its_department_cannot_work(hospital: Hospital) -
 
 
 def test_a_spare_that_dies_on_the_way_is_said(hospital: Hospital) -> None:
-    run = start(hospital)
     known = set(hospital.incidents.glob("*/journal.jsonl"))
+    run = start(hospital)
     wait_for(lambda: bool(set(hospital.incidents.glob("*/journal.jsonl")) - known) and carried(hospital), run)
     hospital.lab("switch", "kill", SPARE)
     said, _ = run.communicate(timeout=300)
@@ -106,7 +107,7 @@ def test_a_session_that_is_lost_in_the_middle_is_said_and_nothing_is_saved(hospi
     run = start(hospital)
     said, _ = run.communicate(timeout=300)
     assert run.returncode != 0, said
-    assert "connection" in said and "line" in said, said
+    assert re.search(r"at line \d+ of \d+", said), said
     assert not [line for line in journal(hospital) if line["event"] == "manual_step_done" and "sits in" in str(line["name"])]
     hospital.lab("repair", "switch-slow-session")
     assert startup(hospital) == before
@@ -116,9 +117,9 @@ def test_the_same_command_goes_on_and_a_second_one_beside_it_is_refused(hospital
     known = set(hospital.incidents.glob("*/journal.jsonl"))
     run = start(hospital)
     wait_for(lambda: bool(set(hospital.incidents.glob("*/journal.jsonl")) - known) and len(journal(hospital)) > 5, run)
-    second, said = start(hospital), ""
+    second = start(hospital)
     said, _ = second.communicate(timeout=120)
-    assert second.returncode == 4 and "lock" in said.lower(), said
+    assert second.returncode == 4 and "is being recovered already" in said, said
     said, _ = run.communicate(timeout=600)
     assert run.returncode == 0, said
     assert "PASS  switch_failover" in said
