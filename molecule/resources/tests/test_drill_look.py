@@ -93,6 +93,7 @@ def test_the_drill_host_may_read_the_repository_and_nothing_else(attack: str) ->
     untouched(before, repository())
 
 
+@pytest.mark.long
 def test_somebody_elses_instance_is_not_replaced() -> None:
     before = unit_pid(LOOK)
     ran = recovery("database_restore_beside", "-e", "source=local", "-e", "target=latest")
