@@ -64,7 +64,9 @@ def ensure() -> Path:
     with exclusive(image.cache_root() / "prepared.lock", "Preparing a hospital", wait_s=PATIENCE_S):
         made = (read_json(final / "prepared.json") or {}).get("at", 0)
         if time.time() - made > MAX_AGE_S:
-            for path in image.cache_root().glob("prepared-*"):
+            shutil.rmtree(final, ignore_errors=True)
+            older = sorted(image.cache_root().glob("prepared-*/"), key=lambda path: path.stat().st_mtime)
+            for path in older[:-1]:  # the newest may be what another scenario copies at this moment
                 shutil.rmtree(path)
             _make(final)
     return final

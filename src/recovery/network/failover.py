@@ -139,11 +139,14 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 
-def expected_s(number: int, people: int, lines: int, times: Mapping[str, Any]) -> int:
-    """Return how long it should take from the approval on, if nothing is carried. ``times``: fence_s, move_s (a cable), line_s, prove_s."""
+def expected_s(number: int, people: int, lines: int, times: Mapping[str, Any], *, carried: bool = False) -> int:
+    """Return how long it should take from the approval on.
+
+    ``times``: fence_s, carry_s (where the spare is ``carried``), move_s (a cable), line_s (a line), prove_s.
+    """
     rounds = -(-number // max(1, people))
     total = float(times["fence_s"]) + lines * float(times["line_s"]) + rounds * float(times["move_s"]) + float(times["prove_s"])
-    return round(total)
+    return round(total + (float(times["carry_s"]) if carried else 0))
 
 
 WAYS_BACK = {
@@ -199,7 +202,6 @@ def decision(
         "fence": dict(fence),
         "carried": dict(way or {}),
         "affected": sorted(affected),
-        "expected_s": expected_s(len(placed), len(people), len(change.lines) + len(change.identity), times)
-        + (round(float(times["carry_s"])) if way else 0),
+        "expected_s": expected_s(len(placed), len(people), len(change.lines) + len(change.identity), times, carried=bool(way)),
         "way_back": WAYS_BACK[kind].format(number=len(change.inverse)),
     }

@@ -13,6 +13,7 @@ from recovery.network.plant import Pair, Plant, PlantError, Route, load
 from recovery.network.proposal import Proposal, ProposalError
 
 FIBRES = "fibres.yml"
+
 # --- the text --------------------------------------------------------------------------------------------------------
 
 
