@@ -129,6 +129,11 @@ fenced:
   description: Whether the failed switch was fenced before.
   returned: with verb weigh
   type: bool
+to_carry:
+  description: From which room into which the spare is still to be carried (C(from), C(to), C(zh), C(en)); empty where it stands in the
+    right one.
+  returned: with verb weigh
+  type: dict
 behind:
   description: Hosts that can only be reached through the switch.
   returned: with verb weigh

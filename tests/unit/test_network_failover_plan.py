@@ -152,6 +152,7 @@ def plan(**changes: Any) -> dict[str, Any]:
         "fence": {"way": "power"},
         "affected": ["acc-2"],
         "times": {"fence_s": 60, "carry_s": 600, "move_s": 30, "line_s": 0.02, "prove_s": 60},
+        "way": {},
     }
     return failover.decision(**{**given, **changes})
 
@@ -165,11 +166,16 @@ def test_the_same_facts_give_the_same_decision_and_others_another() -> None:
 
 def test_a_spare_in_another_room_is_carried_first_and_that_takes_its_time() -> None:
     record = load(PLANT)
-    way = way_of(record, "acc-2", "acc-s")
-    assert way is not None and (way["from"], way["to"]) == ("core-room", "emergency-closet")
+    way, said = way_of(record, "acc-2", "acc-s")
+    assert (way["from"], way["to"], said) == ("core-room", "emergency-closet", [])
     assert plan(way=way)["carried"] == way and plan(way=way)["expected_s"] == plan()["expected_s"] + 600
-    assert way_of(record, "core-a", "core-s") is None and plan()["carried"] == {}
-    assert way_of(record, "core-a", "nobody-knows-it") is None
+    assert way_of(record, "core-a", "core-s") == ({}, [])
+
+
+def test_a_spare_whose_place_nobody_knows_is_told() -> None:
+    way, said = way_of(load(PLANT), "core-a", "on-no-shelf")
+    assert way == {} and [one.code for one in said] == ["spare-place-unknown"]
+    assert "on-no-shelf" in said[0].message
 
 
 def test_the_neighbours_ports_towards_the_failed_switch_are_those_of_switches() -> None:

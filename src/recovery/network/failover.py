@@ -172,12 +172,12 @@ def decision(
     fence: Mapping[str, Any],
     affected: Iterable[str],
     times: Mapping[str, Any],
-    way: Mapping[str, Any] | None = None,
+    way: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the plan of action that people approve.
 
-    ``kind``: failover or failback. ``way``: from which room into which the spare is carried first ({from, to, zh, en}); None where it
-    stands in the right one.
+    ``kind``: failover or failback. ``way``: from which room into which the spare is carried first ({from, to, zh, en}); empty
+    where it stands in the right one.
     """
     used = {move.old_port for move in placed}
     people = sorted({move.who for move in placed})
@@ -200,7 +200,7 @@ def decision(
         "cables": [_said(move, str(failed.get("box")), str(spare.get("box"))) for move in placed],
         "people": {who: sum(1 for move in placed if move.who == who) for who in people},
         "fence": dict(fence),
-        "carried": dict(way or {}),
+        "carried": dict(way),
         "affected": sorted(affected),
         "expected_s": expected_s(len(placed), len(people), len(change.lines) + len(change.identity), times, carried=bool(way)),
         "way_back": WAYS_BACK[kind].format(number=len(change.inverse)),

@@ -80,6 +80,7 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
         found.record.earlier = failback.before_it_stood_in(last) if back else ""
         said |= {
             "decision": found.record.decision,
+            "to_carry": found.record.decision["carried"],
             "moves": found.record.moves,
             "record": vars(found.record),
             "measured": _figures(found.record),
@@ -131,6 +132,8 @@ def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Findi
         "continues": True,
         "stage": record.stage,
         "fenced": bool(record.facts.get("fenced_at")),
+        # The timer starts as soon as the spare answers from its new place.
+        "to_carry": {} if record.reached("armed") else record.decision["carried"],
         "state": record.decision["state"],
         "behind": record.decision["affected"],
         "began_at": str(record.facts.get("began_at") or now()),

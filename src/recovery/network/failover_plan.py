@@ -154,6 +154,8 @@ def _plan(
         placed = order(failover.moves(failed, scene.cables, before, mapping.ports, plant.areas), asked.people)
     except ValueError as error:
         return [*findings, _nobody(error)], None
+    way, unplaced = way_of(plant, failed, chosen.name) if asked.kind == "failover" else ({}, [])
+    findings += unplaced
     plan = failover.decision(
         kind=asked.kind,
         failed=was,
@@ -166,7 +168,7 @@ def _plan(
         fence={"way": asked.fence, "neighbours": fence.towards(scene.cables, failed, scene.devices)},
         affected=looked.behind,
         times=asked.times,
-        way=way_of(plant, failed, chosen.name) if asked.kind == "failover" else None,
+        way=way,
     )
     sealed = Sealed(lines[0], lines[1], back, spare.text).close(vault)
     record = Record(
@@ -183,16 +185,16 @@ def _plan(
     return findings, record
 
 
-def way_of(plant: Plant, failed: str, spare: str) -> dict[str, str] | None:
-    """Return from which room into which a spare is carried; None where it stands in the right one, or no room of the record holds it."""
+def way_of(plant: Plant, failed: str, spare: str) -> tuple[dict[str, str], list[Finding]]:
+    """Return from which room into which a spare is carried, empty where it stands in the right one; and a finding where nobody knows."""
     try:
         here, there = plant.room_of(spare), plant.room_of(failed)
-    except PlantError:
-        return None
+    except PlantError as error:
+        return {}, [_unplaced(failed, spare, error)]
     if here.name == there.name:
-        return None
+        return {}, []
     words = {language: f"{here.title[language]} -> {there.title[language]}" for language in ("zh", "en")}
-    return {"from": here.name, "to": there.name, **words}
+    return {"from": here.name, "to": there.name, **words}, []
 
 
 def target(carried: Switch, spare: Switch) -> Switch:
@@ -323,6 +325,16 @@ def _nobody(error: ValueError) -> Finding:
         "stop",
         f"The cables cannot be given to anybody: {error}.",
         remedy="Name somebody who handles that medium in the inventory: switch_failover_people.",
+    )
+
+
+def _unplaced(failed: str, spare: str, error: PlantError) -> Finding:
+    return Finding(
+        "spare-place-unknown",
+        "warning",
+        f"Whether {spare} has to be carried to {failed} is not known: {error}. Nobody is asked to carry it.",
+        "The cables reach it only where the failed switch stands.",
+        f"See that {spare} stands beside {failed} before you approve; then write the room of both into the plant's record.",
     )
 
 
