@@ -49,7 +49,7 @@ acceptance: ## Every scenario with every test, the long ones too: laboratory, im
 	@bin/setup everything
 	@$(PYTHON) bin/test acceptance
 
-endurance: ## Kill a recovery at every point, cut the power, fill the disk; run it again (hours; ARGS="--points 5 --kinds kill")
+endurance: ## Kill a recovery at every point, cut the power, fill the disk; run it again (hours; goes on where it was stopped; ARGS="--points 5 --kinds kill")
 	@bin/setup everything
 	@bin/as-root env PYTHONPATH=tests $(PYTHON) -m endurance $(ARGS)
 	@bin/as-root $(PYTHON) -m pytest -q tests/endurance/laboratory.py

@@ -15,13 +15,14 @@ from types import ModuleType
 from typing import Any
 
 from lab import host as hosts
+from lab.faults import active
 from lab.state import Lab
 from support import prepared
 
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / ".venv" / "bin"
 PATIENCE_S = 900
-FAULT = ("data-directory-destroyed",)
+FAULT = "data-directory-destroyed"
 DATA = "/var/lib/postgresql/15/main"
 LEDGERS = ("charge", "invoice", "invoice_line", "stock_movement")
 
@@ -47,6 +48,12 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def number(journal: Path) -> tuple[str, int]:
+    """Return day and number of a journal's incident, by which it sorts also behind the ninety-ninth of a day."""
+    day, _, count = journal.parent.name.rpartition("-")
+    return day, int(count)
+
+
 @dataclass
 class Rig:
     """One lab under clinical work, one runbook, and what the hospital held before it was broken."""
@@ -55,7 +62,6 @@ class Rig:
     incidents: Path
     runbook: str = "database_restore"
     extra: Sequence[str] = ("source=local",)
-    broken_before: bool = False
     before: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,7 +98,6 @@ class Rig:
 
     def up(self) -> None:
         """Boot a protected hospital, and let people work and answer."""
-        self.broken_before = False
         self.incidents.mkdir(parents=True, exist_ok=True)
         prepared.up(self.name)
         self.call("lab", "hands", "start", "--incidents", str(self.incidents))
@@ -103,14 +108,20 @@ class Rig:
         """Take the lab away."""
         self.call("lab", "down")
 
+    def again(self) -> None:
+        """Begin with a new hospital: after a broken promise, or where an earlier one was left standing."""
+        self.down()
+        for path in self.incidents.glob(".locks/*.json"):
+            path.unlink()
+        self.up()
+
     def destroy(self) -> None:
         """Remember what the hospital holds, then break it: by the lab the first time, then by hand (a fault happens once)."""
         self.remember()
-        if self.broken_before:
+        if any(fault["fault"] == FAULT for fault in active(self.lab)):
             self.call("lab", "exec", "his-db", "--", "sh", "-c", f"rm -rf {DATA}; sync")
         else:
-            self.call("lab", "break", *FAULT)
-        self.broken_before = True
+            self.call("lab", "break", FAULT)
 
     def remember(self) -> None:
         """Remember what the hospital holds."""
@@ -135,7 +146,7 @@ class Rig:
 
         def journal() -> list[dict[str, Any]]:
             new = [path for path in self.incidents.glob("*/journal.jsonl") if path.parent not in known]
-            lines = max(new).read_text(encoding="utf-8").split("\n")[:-1] if new else []  # the last line may still be written
+            lines = max(new, key=number).read_text(encoding="utf-8").split("\n")[:-1] if new else []  # the last line may still be written
             return [json.loads(line) for line in lines]
 
         return process, journal
@@ -175,7 +186,17 @@ class Rig:
         process, journal = self.start()
         status = process.wait(PATIENCE_S)
         del journal
-        return status, max(path.parent for path in self.incidents.glob("*/journal.jsonl"))
+        return status, self.newest()
+
+    def newest(self) -> Path:
+        """Return the incident of the newest run."""
+        return max(self.incidents.glob("*/journal.jsonl"), key=number).parent
+
+    def refused(self, incident: Path) -> set[str]:
+        """Return the codes of what stopped a run."""
+        rows = [json.loads(line) for line in (incident / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
+        findings = [finding for row in rows if row["event"] == "refusal" for finding in row["data"].get("findings", [])]
+        return {finding["code"] for finding in findings if finding["severity"] in ("stop", "overridable")}
 
     # ---- what must hold -----------------------------------------------------------------------------------------
 
@@ -206,13 +227,22 @@ class Rig:
         see = self.hospital
         self.check_data()
         expect(see.sql("select pg_is_in_recovery()"), "f", "the database is still recovering")
-        for workstation in see.WORKSTATIONS:
-            expect(see.probe(workstation), "", f"{workstation} cannot work")
+        self.check_wards()
         left = str(see.host("his-db").check_output("ls -d /var/lib/postgresql/15/main.restoring 2>/dev/null || true")).strip()
         expect(left, "", "something is left of the staging")
         servers = str(see.host("his-db").check_output("pgrep -u postgres -f -a '/bin/postgres -D ' || true")).splitlines()
         expect(len(servers), 1, "there is not exactly one server")
         self.check_archiving()
+        self.check_evidence(incidents)
+
+    def check_wards(self) -> None:
+        """Whoever sits at a workstation can work."""
+        see = self.hospital
+        for workstation in see.WORKSTATIONS:
+            expect(see.probe(workstation), "", f"{workstation} cannot work")
+
+    def check_evidence(self, incidents: Sequence[Path]) -> None:
+        """The evidence of each run verifies, or what is missing in it is said: an interrupted run has no end."""
         for incident in incidents:
             problems = self.call("recovery", "evidence", "verify", str(incident), accept=(0, 3))
             if "NOT VERIFIED" in problems.replace("COULD NOT VERIFY", ""):
