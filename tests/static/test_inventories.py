@@ -74,5 +74,6 @@ def test_names_of_hosts_in_variables_are_hosts() -> None:
         assert {system["cluster"]["engine"] for system in systems} == {"postgresql", "mariadb"}
         named = {said["database_offsite_host"], said["database_drill_host"], *said["database_workstations"]}
         named |= {system["host"] for system in systems}
+        assert {f"{system['cluster']['name']}_readers" for system in systems} <= set(content)
         named |= {entry["host"] for system in systems for entry in system["repositories"].values() if "host" in entry}
         assert named <= hosts
