@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 
 from endurance.kinds import COURSES, KINDS, Course, Kind, eligible
-from endurance.points import Point, drawn, points, reached
+from endurance.points import Point, drawn, points, reached, telling_first
 from endurance.results import BROKEN, Results
 from endurance.rig import BrokenPromiseError, Rig
 
@@ -98,7 +98,7 @@ def plan(results: Results, rigs: dict[str, Rig], kinds: list[str], number: int, 
         course = KINDS[name].course.name
         if course not in results.points:
             results.record(course, recorded(rigs[course]))
-        made += [(name, point) for point in drawn(eligible(KINDS[name], results.points[course]), number, seed)]
+        made += [(name, point) for point in telling_first(drawn(eligible(KINDS[name], results.points[course]), number, seed))]
     return made
 
 

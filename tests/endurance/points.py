@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LONG_S = 2.0
+ARGUMENTS = "Validating arguments against arg spec"  # Ansible's own task in front of a role; it runs on the control node
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ def reached(point: Point, events: Iterable[Mapping[str, Any]]) -> bool:
     """Tell whether a run has come so far."""
     same = [e for e in events if e["event"] == "task" and (e["host"], e["name"]) == (point.host, point.task)]
     return len(same) >= point.nth
+
+
+def telling_first(found: Sequence[Point]) -> list[Point]:
+    """Return the points in the order of the run, but last those behind which nothing differs from the point before: arguments were read."""
+    return sorted(found, key=lambda point: point.task.startswith(ARGUMENTS) and not point.within)
 
 
 def drawn(found: Sequence[Point], number: int, seed: int) -> list[Point]:

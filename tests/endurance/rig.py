@@ -126,11 +126,13 @@ class Rig:
     def remember(self) -> None:
         """Remember what the hospital holds."""
         see = self.hospital
+        # What an earlier fault took before any log tail had it was given up with that fault; it is no promise of this one's recovery.
+        acknowledged = {(one.workstation, one.seq) for one in see.attempts() if one.ok} & see.committed()
         self.before = {
             "identity": see.identity(),
             "master": see.checksums(),
             "counts": see.counts(LEDGERS),
-            "acknowledged": {(one.workstation, one.seq) for one in see.attempts() if one.ok},
+            "acknowledged": acknowledged,
         }
 
     # ---- a run ------------------------------------------------------------------------------------------------
