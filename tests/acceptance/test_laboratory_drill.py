@@ -80,14 +80,25 @@ def test_it_is_rehearsed_while_production_works(laboratory: Hospital, source: st
     assert left == ["0"], "nothing of the rehearsal stays"
 
 
-def test_a_rotten_backup_turns_the_drill_red_and_a_new_one_mends_it(laboratory: Hospital) -> None:
+def fetch(laboratory: Hospital) -> tuple[list[str], set[str]]:
+    """Fetch what is new to the off-site repository; return how its steps ended, and the codes of what was found."""
+    status, said = laboratory.run("database_backup", *LIS, "-e", "repository=offsite")
+    assert status == 0, said
+    tasks = [line for line in laboratory.journal() if line["event"] == "task"]
+    return [line["result"] for line in tasks], {one["code"] for line in tasks for one in line["data"].get("findings", [])}
+
+
+def test_a_rotten_backup_turns_the_drill_red_and_is_fetched_anew(laboratory: Hospital) -> None:
     newest = laboratory.lab("exec", "backup-offsite", "--", "sh", "-c", f"ls {VAULT}/*.tar.enc | tail -n 1").strip()
     laboratory.lab("exec", "backup-offsite", "--", "sh", "-c", f"printf rot | dd of={newest} bs=1 seek=4096 conv=notrunc status=none")
     drill = ("database_restore_drill", *LIS, "-e", "source=offsite", "-e", "target=latest")
     status, said = laboratory.run(*drill)
     assert status != 0 and PurePath(newest).name.removesuffix(".tar.enc") in said, said
     assert due(laboratory)[0] == 13
-    assert laboratory.run("database_backup", *LIS, "-e", "repository=offsite")[0] == 0
+    results, codes = fetch(laboratory)
+    assert "changed" in results and "offsite-copy-damaged" in codes
     status, said = laboratory.run(*drill)
     assert status == 0, said
     assert due(laboratory)[0] == 0
+    results, codes = fetch(laboratory)
+    assert "changed" not in results and codes == set(), "what is here and whole is not fetched again"

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from recovery.database.mariadb import command, giving, removable, vault
-from recovery.database.mariadb.place import Place
+from recovery.database.mariadb.backup import archive
+from recovery.database.mariadb.place import BackupError, Place
 from recovery.database.mariadb.repository import sealed
 from recovery.database.shell import Procedure
 from support.binlogs import LABEL, described, log, transaction
@@ -80,6 +81,39 @@ def test_a_copy_that_does_not_read_back_fails_and_nothing_is_let_go(place: Place
     assert [finding.code for finding in done["findings"]] == ["copy-damaged"]
     assert removable.record(place)["copied_at"] == first["copied_at"]
     assert (disk / what).exists()
+
+
+def test_what_a_person_deleted_from_the_copy_is_copied_again(place: Place, disk: Path) -> None:
+    removable.copy(place, Procedure())
+    (disk / f"backup/{LABEL}.tar.enc").unlink()
+    assert removable.copy(place, Procedure())["verified"]["backups"] == [LABEL]
+
+
+def test_what_rotted_is_found_by_reading_it_and_taken_in_anew(place: Place, disk: Path) -> None:
+    removable.copy(place, Procedure())
+    there, far = place.repository.backups(), removable.disk_place(place)
+    assert vault.damaged(far, [LABEL, "never-fetched"]) == {}
+    for name, said in ((f"{LABEL}.tar.enc", "checksum"), (f"{LABEL}.manifest.json", "altered"), (f"{LABEL}.json", "checksum")):
+        path = disk / "backup" / name
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(bytes(content))
+        rotten = vault.damaged(far, [LABEL])
+        assert list(rotten) == [LABEL] and said in rotten[LABEL]
+        export = lambda label: archive(Path(place.path) / "backup" / label)  # noqa: E731
+        assert vault.take_in(far, there, export, Procedure(), anew=rotten) == [LABEL]
+        assert vault.damaged(far, [LABEL]) == {}
+
+
+def test_with_another_passphrase_nothing_is_called_damaged(
+    place: Place, disk: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    removable.copy(place, Procedure())
+    other = tmp_path / "other"
+    other.write_text("another\n")
+    monkeypatch.setattr(vault, "passphrase_file", lambda place: other)
+    with pytest.raises(BackupError, match="nothing was changed"):
+        vault.damaged(removable.disk_place(place), [LABEL])
 
 
 def test_without_a_disk_nothing_is_copied_and_nothing_is_read(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

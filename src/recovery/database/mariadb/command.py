@@ -50,7 +50,7 @@ def _copy(place: Place) -> int:
 def _tell(findings: Sequence[Finding]) -> int:
     for finding in findings:
         print(f"{finding.severity.upper()} {finding.code}: {finding.message} {finding.remedy}", file=sys.stderr)
-    return 1 if findings else 0
+    return 1 if any(finding.severity in ("stop", "overridable") for finding in findings) else 0
 
 
 def _state(place: Place) -> int:

@@ -69,7 +69,8 @@ def look(given: Mapping[str, Any], check: bool) -> dict[str, Any]:
         with vault.acting(where):
             done = vault.fetch(where, procedure) if where.name == "offsite" else backup.back_up(where, given["type"], procedure)
         findings = done["findings"]
-        result |= {"changed": True, **{key: done[key] for key in ("backup", "manifest", "manifest_sha256")}}
+        # What is fetched from afar may be here already; a backup that is taken is always new.
+        result |= {"changed": bool(done.get("fetched", True)), **{key: done[key] for key in ("backup", "manifest", "manifest_sha256")}}
         result["measured"] = {"backup_bytes": done["backup"]["size_bytes"], "backup_s": done["backup"]["took_s"], "writers_paused_ms": 0}
     return {**result, "findings": findings, **procedure.as_dict()}
 

@@ -106,7 +106,8 @@ def copy(place: Place, procedure: Procedure) -> dict[str, Any]:
             "copy-damaged",
             f"The copy on the removable disk is damaged: {error}",
             "It could not be restored.",
-            "Prove the local repository (recovery run database_check), then copy again; if it happens twice, replace the disk.",
+            "Delete on the disk what is named here and copy again; if it happens twice, replace the disk.",
+            "The local repository is not touched by this; prove it with: recovery run database_check",
         )
         return {"findings": [damaged], "verified": {}, "copied_at": ""}
     with procedure.step("Let go of what has expired, and write down the date of the copy"):

@@ -19,11 +19,12 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from ...findings import Finding
 from ..shell import Procedure
 from . import binlog
 from .place import BackupError, Place
@@ -134,21 +135,26 @@ def acting(place: Place) -> Iterator[None]:
 
 
 def fetch(place: Place, procedure: Procedure) -> dict[str, Any]:
-    """Fetch every backup that is at the database server and not here, oldest first; return what the newest one is, and findings."""
+    """Fetch every backup that is at the database server and not here, oldest first; return what the newest one is, and findings.
+
+    What is here already of the newest one is read again, for a restore would begin there; what is not as it was stored is fetched anew.
+    """
     store = Path(place.path) / "backup"
     store.mkdir(parents=True, exist_ok=True)
     with procedure.step("Ask the database server which backups it has"):
         there = [Backup.parse(values) for values in json.loads(place.ask("list"))]
     if not there:
         raise BackupError("The database server has no backup yet. Take one first: recovery run database_backup -e repository=local")
-    fetched = take_in(place, there, lambda label: place.ssh("export", label), procedure)
     newest = there[-1]
+    with procedure.step(f"Read again what is here of backup {newest.label}, checksums compared"):
+        rotten = damaged(place, newest.chain)
+    fetched = take_in(place, there, lambda label: place.ssh("export", label), procedure, anew=rotten)
     with procedure.step("Let backups go that are older than the plan keeps"):
         expire(place)
     manifest = json.loads((store / f"{newest.label}.manifest.json").read_text(encoding="utf-8"))
     took = sum(step["took_s"] for step in procedure.steps)
     return {
-        "findings": [],
+        "findings": [_was_damaged(label, why) for label, why in rotten.items()],
         "backup": {"label": newest.label, "type": newest.kind, "size_bytes": newest.size, "took_s": round(took, 3)},
         "manifest": {**manifest, "writers_paused_ms": 0},
         "manifest_sha256": newest.files["manifest.json"][1],
@@ -156,10 +162,46 @@ def fetch(place: Place, procedure: Procedure) -> dict[str, Any]:
     }
 
 
-def take_in(place: Place, there: Sequence[Backup], export: Callable[[str], list[str]], procedure: Procedure) -> list[str]:
-    """Encrypt every backup that is not here yet, oldest first, and read it back; ``export`` is the command that writes one out."""
+def damaged(place: Place, labels: Sequence[str]) -> dict[str, str]:
+    """Read backups that are here in full; return which of them are not as they were stored, and why. Raises BackupError (passphrase)."""
+    store, found = Path(place.path) / "backup", {}
+    for label in labels:
+        described, manifest = store / f"{label}.json", store / f"{label}.manifest.json"
+        if not described.exists():
+            continue
+        try:
+            told = read_description(place, described)
+            if hashlib.sha256(manifest.read_bytes()).hexdigest() != told["manifest_sha256"]:
+                found[label] = f"{manifest.name} was altered"
+            with decrypted(place, store / f"{label}.tar.enc", told["stored"]):
+                pass
+        except PassphraseError as error:
+            raise BackupError(f"{error}. Put the right one into {passphrase_file(place)}; nothing was changed.") from error
+        except (OSError, ValueError, KeyError) as error:
+            found[label] = str(error)
+    return found
+
+
+def _was_damaged(label: str, why: str) -> Finding:
+    return Finding(
+        "offsite-copy-damaged",
+        "warning",
+        f"Backup {label} was damaged in the off-site repository ({why}); it was fetched anew and read back.",
+        "It could not have been restored, nor what is built upon it.",
+        "Look at the off-site server's disk (dmesg, smartctl): a disk that rots once does so again.",
+    )
+
+
+def take_in(
+    place: Place, there: Sequence[Backup], export: Callable[[str], list[str]], procedure: Procedure, anew: Collection[str] = ()
+) -> list[str]:
+    """Encrypt every backup that is not here yet, oldest first, and read it back; return their labels.
+
+    ``export`` is the command that writes one out; ``anew``: labels that are taken in again although they are here.
+    """
     store = Path(place.path) / "backup"
-    wanted = [one for one in there if not (store / f"{one.label}.json").exists()]
+    here = {path.name for path in store.iterdir()}
+    wanted = [one for one in there if one.label in anew or not {f"{one.label}.json", f"{one.label}.tar.enc"} <= here]
     for one in wanted:
         with (
             procedure.step(f"Fetch backup {one.label} and encrypt it here"),
