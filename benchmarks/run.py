@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,6 +70,7 @@ def main() -> int:
     if os.geteuid() != 0 and set(wanted) != {"frame"}:
         say("Benchmarks of the lab need root: run them as root, or only `frame`.")
         return 77
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what ends this ends what it started
     now = datetime.now(UTC)
     result: dict[str, Any] = {"at": now.isoformat(timespec="seconds"), "version": commit(), "machine": machine(), "parts": {}}
     base = RESULTS / now.strftime("%Y-%m-%d-%H%M")
