@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Series, interleaved, ratio, say
-from benchmarks.restore import DATA, PEOPLE, Bench, moment
+from benchmarks.restore import DATA, PEOPLE, Bench, moment, working
 
 NAME = "bench-offsite"
 SCALE = os.environ.get("BENCH_OFFSITE_SCALE", "500m")
@@ -49,7 +49,7 @@ def measure() -> dict[str, Any]:
                 bench.destroy()
                 bench.recovery("database_restore", "-e", "source=offsite")
                 events = bench.latest()
-                return moment(events, "service_proven") - moment(events, "recovery_started")
+                return working(events) - moment(events, "recovery_started")
 
             ways = interleaved({"pgbackrest restore (raw)": raw, "our runbook, from approval to the ward working": ours}, REPEATS)
         finally:
