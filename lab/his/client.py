@@ -43,7 +43,7 @@ ANSWER_DURING_OUTAGE_S = 1.0
 IDLE_S = 30.0
 """A connection that was unused for so long is opened anew: the application closes idle ones, which is no outage."""
 RETRY_S = 0.15
-"""Pause between attempts while the service is away: the precision with which its return is measured."""
+"""Pause between a workstation's attempts while the service is away: the precision with which its return is measured."""
 
 
 class Sequence:
@@ -183,7 +183,8 @@ def run(
 ) -> None:
     """Work at ``rate`` transactions a second, spread over threads, until stopped (TERM) or for ``seconds``.
 
-    While the service is away each thread tries again after RETRY_S, in turn, however low the rate is.
+    While the service is away the threads take turns, one attempt in RETRY_S, however low the rate is: people who wait do not
+    keep the servers busy that are being recovered.
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -204,8 +205,8 @@ def run(
                 away = False
                 due = max(due + pause, time.monotonic())
             except ServiceError:
+                due = max(began + RETRY_S * (threads if away else number + 1), time.monotonic())
                 away = True
-                due = max(began + RETRY_S, time.monotonic())
 
     workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(threads)]
     for worker in workers:

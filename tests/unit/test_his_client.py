@@ -211,3 +211,12 @@ def test_probe_of_a_dead_service_fails_and_says_where(tmp_path: Path, capsys: py
     told = json.loads(capsys.readouterr().out)
     assert told["ok"] is False
     assert "error" in told["steps"][-1]
+
+
+def test_who_waits_for_the_service_takes_turns(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    away = client.Workstation("http://127.0.0.1:9", "ward-1", log, tmp_path / "sequence", 100)  # nobody listens on port 9
+    client.run(away, rate=40, threads=4, seed=1, seconds=3)
+    tries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert not any(one["ok"] for one in tries)
+    assert 4 <= len(tries) <= 4 + 3 / client.RETRY_S + 4, "each has tried once; then one attempt in RETRY_S, whoever makes it"
