@@ -213,7 +213,8 @@ def test_probe_of_a_dead_service_fails_and_says_where(tmp_path: Path, capsys: py
     assert "error" in told["steps"][-1]
 
 
-def test_who_waits_for_the_service_takes_turns(tmp_path: Path) -> None:
+def test_who_waits_for_the_service_takes_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.signal, "signal", lambda *_: None)  # the signals of this process are pytest's
     log = tmp_path / "log.jsonl"
     away = client.Workstation("http://127.0.0.1:9", "ward-1", log, tmp_path / "sequence", 100)  # nobody listens on port 9
     client.run(away, rate=40, threads=4, seed=1, seconds=3)
