@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.switch import ovs_read as reading
+from lab.switch import ovs_rows as rows
 from lab.switch.backend import (
     AggregateState,
     BackendError,
@@ -32,7 +33,7 @@ from lab.switch.backend import (
     StpState,
 )
 from lab.switch.device import Device
-from lab.switch.ovs_rows import BRIDGE, TIMEOUT_S, Row, row, run
+from lab.switch.ovs_rows import BRIDGE, TIMEOUT_S, Row, run
 
 LIGHT = Path("/var/lib/switch/light.json")
 LLDP_SCRIPT = Path("/run/switch-lldp.conf")
@@ -51,6 +52,7 @@ class Ovs:
         self.setting = Setting()
         self._names = {port.interface: name for name, port in device.ports.items()}
         self._rows: dict[str, Row] = {}
+        self._lags: dict[str, tuple[str, ...]] = {}  # the bridges of aggregates, with their columns
         self._lit: set[str] = set()
         self._begun = False
         self._macs: list[MacEntry] = []
@@ -62,11 +64,9 @@ class Ovs:
         if device.management:  # LLDP takes the switch's identity from there
             run(["ip", "link", "set", "dev", device.management.interface, "address", device.mac])
         options = f"other_config:hwaddr={device.mac} other_config:mac-aging-time=300".split()
+        former = run(["ovs-vsctl", "list-br"]).split()
         make = [
-            "--if-exists",
-            "del-br",
-            BRIDGE,
-            "--",
+            *(word for name in former for word in ("del-br", name, "--")),
             "add-br",
             BRIDGE,
             "--",
@@ -108,42 +108,55 @@ class Ovs:
 
     def _wanted(self) -> dict[str, Row]:
         """Return what Open vSwitch shall have, of what is plugged in."""
-        rows: dict[str, Row | None] = {}
+        found: dict[str, Row | None] = {}
         setting = self.setting
         for name, port in setting.ports.items():
             interface = self.device.ports[name].interface
             if not port.aggregate and interface in self._present:
-                rows[interface] = row(port, [interface])
+                found[interface] = rows.row(port, [interface])
         for aggregate in setting.aggregates.values():
             members = [self.device.ports[member].interface for member in aggregate.members if setting.ports[member].enabled]
             members = [interface for interface in members if interface in self._present] if aggregate.port.enabled else []
-            rows[f"agg{aggregate.number}"] = row(aggregate.port, members, aggregate)
+            speed = sum(self.device.ports[member].speed for member in aggregate.members)
+            found |= rows.aggregate_rows(aggregate, members, speed)
         for entry in setting.layer_three.values():
             if entry.vlan is not None:
-                rows[f"vlan{entry.vlan}"] = Row((f"vlan{entry.vlan}",), (f"tag={entry.vlan}", "vlan_mode=access"), internal=True)
-        return {name: wanted for name, wanted in rows.items() if wanted is not None}
+                found[f"vlan{entry.vlan}"] = rows.vlan_interface(entry.vlan)
+        return {name: wanted for name, wanted in found.items() if wanted is not None}
 
     def _forward(self, spanning_tree: bool) -> None:
         """Bring Open vSwitch from what it has to what is wanted, in one transaction."""
         wanted, words = self._wanted(), []
         stp = self.setting.stp
         if spanning_tree:  # ports that were there when the spanning tree is switched off stay out of the flood: all begin anew
-            for name in self._rows:
-                words += ["--", "--if-exists", "del-port", BRIDGE, name]
+            for name, have in self._rows.items():
+                words += ["--", "--if-exists", "del-port", have.bridge, name]
             self._rows = {}
             self._vsctl(words[1:])
             words = ["--", "set", "Bridge", BRIDGE, f"rstp_enable={str(stp.enabled).lower()}", f"other_config:rstp-priority={stp.priority}"]
-        for name, have in self._rows.items():
-            if name not in wanted or wanted[name].anew(have):
-                words += ["--", "--if-exists", "del-port", BRIDGE, name]
+        staying = {name for name, want in wanted.items() if (have := self._rows.get(name)) and not want.anew(name, have, wanted)}
+        for name in self._rows.keys() - staying:
+            words += ["--", "--if-exists", "del-port", self._rows[name].bridge, name]
+        lags = {row.bridge for row in wanted.values()} - {BRIDGE}
+        columns = {
+            rows.lag(entry.number): rows.lag_bridge(entry, self.device.mac)
+            for entry in self.setting.aggregates.values()
+            if rows.lag(entry.number) in lags
+        }
+        for name in self._lags.keys() - columns.keys():
+            words += ["--", "--if-exists", "del-br", name]
+        for name, wish in columns.items():
+            if name not in self._lags:
+                words += ["--", "--may-exist", "add-br", name]
+            if self._lags.get(name) != wish:
+                words += ["--", "set", "Bridge", name, *wish]
         for name, want in wanted.items():
-            known = self._rows.get(name)
-            if known is None or want.anew(known):
+            if name not in staying:
                 words += want.create(name)
-            elif known != want:
-                words += want.change(name)
+            elif self._rows[name] != want:
+                words += want.change(name, self._rows[name])
         self._vsctl(words[1:])
-        self._rows = wanted
+        self._rows, self._lags = wanted, columns
 
     def _await_tree(self, interfaces: set[str]) -> None:
         """Let the spanning tree take notice of new edge ports while they are down: else it keeps them waiting for three seconds."""
@@ -240,8 +253,13 @@ class Ovs:
         lit = {interface for interface in now if reading.carrier(interface)}
         dark, self._lit = self._lit - lit, lit
         if dark:
-            self._forget(dark)
+            self._forget(dark | self._silent())
         return bool(came)
+
+    def _silent(self) -> set[str]:
+        """Return the aggregates, as the switch's bridge calls them, none of whose members has a carrier."""
+        members = {rows.joint(e.number): {self.device.ports[m].interface for m in e.members} for e in self.setting.aggregates.values()}
+        return {name for name, interfaces in members.items() if not interfaces & self._lit}
 
     def _forget(self, interfaces: set[str]) -> None:
         """Forget what was learnt behind some ports: the stations may be elsewhere by now."""
@@ -252,14 +270,14 @@ class Ovs:
     # --- what is read back -------------------------------------------------------------------------------------------
 
     def _learnt(self) -> list[reading.Learnt]:
-        numbers = reading.numbers(run(["ovs-vsctl", "-f", "json", "--columns=name,ofport", "list", "Interface"]))
+        elsewhere = {name for row in self._rows.values() if row.bridge != BRIDGE for name in row.interfaces} | self._lags.keys()
+        numbers = reading.numbers(run(["ovs-vsctl", "-f", "json", "--columns=name,ofport", "list", "Interface"]), elsewhere)
         return reading.learnt(run(["ovs-appctl", "fdb/show", BRIDGE]), numbers)
 
     def _called(self, interface: str) -> str:
         """Return the port or aggregate, as the command line calls it, to which an interface belongs."""
-        name = self._names.get(interface, "")
-        setting = self.setting.ports.get(name)
-        return setting.aggregate if setting and setting.aggregate else name
+        aggregates = {rows.joint(entry.number): name for name, entry in self.setting.aggregates.items()}
+        return aggregates.get(interface) or self._names.get(interface, "")
 
     def ports(self) -> Mapping[str, PortState]:
         """Read every port of the device."""
@@ -316,9 +334,8 @@ class Ovs:
         if not self.setting.stp.enabled:
             return StpState(self.device.mac, self.setting.stp.priority, self.device.mac, self.setting.stp.priority)
         edges = {name for name, port in self.setting.ports.items() if port.edge}
-        aggregates = {f"agg{entry.number}": name for name, entry in self.setting.aggregates.items()}
         state = reading.stp(run(["ovs-appctl", "rstp/show", BRIDGE]), self.device.mac, self.setting.stp.priority)
-        names = {interface: aggregates.get(interface) or self._called(interface) for interface in {*state.ports, state.root_port}}
+        names = {interface: self._called(interface) for interface in {*state.ports, state.root_port}}
         ports = {names[i]: replace(entry, edge=names[i] in edges) for i, entry in state.ports.items() if names[i]}
         return replace(state, root_port=names.get(state.root_port, ""), ports=ports)
 
@@ -326,7 +343,7 @@ class Ovs:
         """Read which members are in use."""
         found = {}
         for name, entry in self.setting.aggregates.items():
-            port = f"agg{entry.number}"
+            port = rows.bond(entry.number)
             told = run(["ovs-appctl", "lacp/show", port], check=False) if entry.lacp and port in self._rows else ""
             lit = {m: self.device.ports[m].interface in self._lit and self.setting.ports[m].enabled for m in entry.members}
             agreed = reading.lacp(told)

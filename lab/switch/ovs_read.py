@@ -7,7 +7,7 @@ import json
 import re
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -68,9 +68,9 @@ def seconds_since_boot() -> float:
     return float(Path("/proc/uptime").read_text(encoding="ascii").split()[0]) - started
 
 
-def numbers(text: str) -> dict[int, str]:
-    """Read which interface has which number, from ``ovs-vsctl -f json list Interface``."""
-    return {number: str(name) for name, number in json.loads(text)["data"] if isinstance(number, int)}
+def numbers(text: str, elsewhere: Collection[str] = ()) -> dict[int, str]:
+    """Read which interface has which number, from ``ovs-vsctl -f json list Interface``; ``elsewhere``: those of other bridges."""
+    return {number: str(name) for name, number in json.loads(text)["data"] if isinstance(number, int) and name not in elsewhere}
 
 
 def learnt(text: str, interfaces: Mapping[int, str]) -> list[Learnt]:

@@ -12,7 +12,7 @@ from lab.errors import LabError
 from lab.state import Lab
 from lab.switch import ovs_read
 from lab.switch.backend import AggregateSetting, BackendError, PortSetting
-from lab.switch.ovs_rows import row, vlan_columns
+from lab.switch.ovs_rows import aggregate_rows, lag_bridge, row, vlan_columns
 from lab.topology import Port, Topology, load
 
 FDB = " port  VLAN  MAC                Age\n   13    20  02:69:cf:65:eb:6d    4\nLOCAL     0  02:00:00:00:00:01    1\n"
@@ -127,10 +127,27 @@ def test_vlans_in_open_vswitchs_words() -> None:
     assert vlan_columns(PortSetting(untagged=frozenset())) is None
     with pytest.raises(BackendError, match="one VLAN only"):
         vlan_columns(PortSetting(mode="hybrid", untagged=frozenset({10, 20})))
-    bond = row(trunk, ["xg1", "xg2"], AggregateSetting(1, trunk, ("a", "b"), lacp=True, fast=True))
-    assert bond is not None
-    assert {"lacp=active", "other_config:lacp-time=fast"} <= set(bond.columns)
     assert row(trunk, []) is None
+
+
+def test_an_aggregate_is_one_port_of_the_tree_whose_members_come_and_go() -> None:
+    trunk = PortSetting(mode="trunk", untagged=frozenset(), tagged=frozenset({10, 20}))
+    setting = AggregateSetting(1, trunk, ("a", "b"), lacp=True, fast=True)
+    both = aggregate_rows(setting, ["xg1", "xg2"], 20000)
+    assert both["agg1"].spanning and "other_config:rstp-path-cost=1000" in both["agg1"].columns
+    assert {"lacp=active", "other_config:lacp-time=fast"} <= set(both["bond1"].columns)
+    assert (both["agg1"].bridge, both["bond1"].bridge, both["peer1"].bridge) == ("br0", "lag1", "lag1")
+    assert "flood_vlans=0,10,20" in lag_bridge(setting, "02:00:00:00:00:01")
+    assert aggregate_rows(setting, [], 20000) == {}
+    one = aggregate_rows(setting, ["xg2"], 20000)
+    assert one["agg1"] == both["agg1"], "the switch's own bridge sees nothing of it"
+    assert not one["bond1"].anew("bond1", both["bond1"], one)
+    assert "remove" in one["bond1"].change("bond1", both["bond1"])
+    by_itself = row(trunk, ["xg1"])
+    assert by_itself is not None
+    assert one["bond1"].anew("bond1", both["bond1"], {**one, "xg1": by_itself})
+    other = aggregate_rows(setting, ["xg3"], 20000)
+    assert other["bond1"].anew("bond1", both["bond1"], other)
 
 
 def test_what_a_switch_reads_of_its_forwarding_plane() -> None:
