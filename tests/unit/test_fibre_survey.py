@@ -94,10 +94,13 @@ def test_the_record_itself_tells_of_missing_spares_and_of_overdue_temporary_cabl
     )
     assert set(codes(fibre_survey.standing(none, TODAY))) == {"no-spare"}
     laying = Laying("沿走廊", "along the corridor", 350, 14, "2026-11-22-01")
-    route, _ = fibre_plan.temporary(plant, SEGMENT, laying, TODAY)
-    with_it = replace(plant, routes={**plant.routes, route.name: route})
+    route, pair = fibre_plan.temporary(plant, SEGMENT, laying, TODAY)
+    carrying = replace(pair, state="in-use", segment=SEGMENT)
+    with_it = replace(plant, routes={**plant.routes, route.name: route}, pairs={**plant.pairs, pair.name: carrying})
     assert codes(fibre_survey.standing(with_it, TODAY)) == ["temporary"]
     assert codes(fibre_survey.standing(with_it, TODAY + datetime.timedelta(days=15))) == ["temporary-overdue"]
+    lying = replace(with_it, pairs={**plant.pairs, pair.name: pair})
+    assert codes(fibre_survey.standing(lying, TODAY + datetime.timedelta(days=15))) == ["temporary-left"]
 
 
 def test_people_are_asked_in_both_languages_and_unknown_pairs_are_refused(plant: Plant) -> None:

@@ -192,6 +192,15 @@ def test_the_figures_are_those_of_the_plan() -> None:
     assert "0 of 18,412 acknowledged transactions" in shown and "RPO 0 s (target 30 s)" in shown
 
 
+def test_a_drill_is_held_against_what_the_plan_asks_of_its_source() -> None:
+    events: list[dict[str, Any]] = [
+        {"event": "play_begin", "run": "run-1", "clause": "RCV-5"},
+        {"event": "measured", "run": "run-1", "data": {"rpo_s": 864000, "drill": {"figures": {"rpo_target_s": 1468800}}}},
+    ]
+    found = figures.compute(events, "run-1", load_targets(PLAN))
+    assert found.target is not None and (found.target.rto_s, found.target.rpo_s) == (300, 1468800)
+
+
 def test_a_refusal_is_shown_with_cause_reason_and_way_out() -> None:
     stream = io.StringIO()
     finding = {
