@@ -45,7 +45,7 @@ integration: ## The parts together, on labs of their own
 	@bin/setup everything
 	@$(PYTHON) bin/test integration
 
-acceptance: ## Every scenario with every test, the long ones too: laboratory, images, dead core switch, cut fibre (over an hour)
+acceptance: ## Every scenario with every test, the long ones too: laboratory, images, cut fibre, switches (over an hour)
 	@bin/setup everything
 	@$(PYTHON) bin/test acceptance
 
