@@ -1,6 +1,6 @@
 """``make endurance``: kill a recovery after every task in turn, cut the power of hosts in the middle of it, fill the disk; run it again.
 
-    python -m endurance [--kinds kill power disk offsite scratch] [--points N --seed S] [--results FILE] [--anew]
+    python -m endurance [--kinds kill power disk offsite scratch] [--points N --seed S] [--only WORDS] [--results FILE] [--anew]
 
 The list of tasks comes from the journal of a recorded run. One line for each interruption, kept in the results at once, then a sum; exit
 status 1 if a promise broke. Interrupted itself, the same command goes on with the points that are left, and with those that broke.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 import traceback
@@ -50,6 +51,8 @@ def interrupted(rig: Rig, point: Point, kind: Kind) -> str:
     status, second = rig.run()
     if status not in (0, 4) or (status == 4 and rig.refused(second) != {"server-healthy"}):
         raise BrokenPromiseError(f"The same command again ended with status {status}: see {second}")
+    if kind.forgets:
+        rig.before["acknowledged"] -= rig.forgotten([first, second])
     rig.check_end([first, second])
     if not came:
         return f"not reached: the first run ended with status {first_status}"
@@ -62,6 +65,7 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--points", type=int, default=0, help="how many of each kind, drawn by --seed; 0: all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="points whose name has these words in it, as the summary says it")
     parser.add_argument("--incidents", type=Path, default=INCIDENTS)
     parser.add_argument("--results", type=Path, help="default: results.jsonl below --incidents")
     parser.add_argument("--anew", action="store_true", help="forget earlier results instead of continuing them")
@@ -71,18 +75,23 @@ def main() -> int:
         path.unlink(missing_ok=True)
     results = Results.read(path)
     rigs = {course.name: rig(course, given.incidents.resolve()) for course in COURSES}
+    wanted: list[tuple[str, Point]] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended from outside; the same command goes on with what is left."))
     try:
         rigs["local"].again()
-        wanted = plan(results, rigs, given.kinds, given.points, given.seed)
+        wanted = [one for one in plan(results, rigs, given.kinds, given.points, given.seed) if given.only in str(one[1])]
         left = results.left(wanted)
         print(f"{len(wanted)} points, of which {len(left)} are left", flush=True)
         for name, point in left:
             attempt(results, rigs[KINDS[name].course.name], name, point)
     finally:
+        print(f"Summary: {results.publish(wanted)}", flush=True)
+        for each in rigs.values():
+            each.end()
         rigs["local"].down()
     standing = results.standing()
     broken = sum(standing[one].broken for one in wanted if one in standing)
-    print(f"{broken} promises broken; see {results.publish(wanted)}", flush=True)
+    print(f"{broken} promises broken", flush=True)
     return 1 if broken else 0
 
 

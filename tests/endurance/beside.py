@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from endurance.rig import LEDGERS, Rig, expect
+from endurance.rig import LEDGERS, BrokenPromiseError, Rig, expect
 
 DRILL = "drill-1"
 ROOT = "/var/lib/postgresql/scratch"
@@ -54,5 +54,5 @@ class BesideRig(Rig):
         command = "runuser -u postgres -- psql -X -q -A -t -v ON_ERROR_STOP=1 -h %s -d his -c %s"
         done = self.hospital.host(DRILL).run(command, SOCKET, query)
         if done.rc not in accept:
-            expect(done.stderr, "", f"the instance did not answer to: {query}")
+            raise BrokenPromiseError(f"The instance did not answer to: {query}\n{done.stderr}")
         return str(done.stdout).strip()

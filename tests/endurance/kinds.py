@@ -32,13 +32,15 @@ class Kind:
     """A way to break into a course.
 
     ``stop`` interrupts, ``mend`` is what a person does before the same command is given again. ``long``: only in the middle of tasks
-    that take long, because between two tasks nothing is under way that the loss of a host or of space could hit.
+    that take long, because between two tasks nothing is under way that the loss of a host or of space could hit. ``forgets``: the
+    newest log is with the source in memory only (plain log never reaches the disk of backup-offsite), and goes with its power.
     """
 
     course: Course
     long: bool
     stop: Callable[[Rig, Popen[bytes]], None]
     mend: Callable[[Rig], None]
+    forgets: bool = False
 
 
 def _kill(rig: Rig, process: Popen[bytes]) -> None:
@@ -69,7 +71,7 @@ KINDS = {
     "kill": Kind(LOCAL, False, _kill, _nothing),
     "power": Kind(LOCAL, True, _cut("his-db"), _power),
     "disk": Kind(LOCAL, True, _fill, _empty),
-    "offsite": Kind(OFFSITE, True, _cut("backup-offsite"), _power),
+    "offsite": Kind(OFFSITE, True, _cut("backup-offsite"), _power, forgets=True),
     "scratch": Kind(BESIDE, True, _cut("drill-1"), _power),
     "kill-beside": Kind(BESIDE, False, _kill, _nothing),
     "kill-offsite": Kind(OFFSITE, False, _kill, _nothing),

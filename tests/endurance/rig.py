@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,6 +49,12 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def rows(incident: Path, event: str) -> list[dict[str, Any]]:
+    """Return the lines of one kind in an incident's journal."""
+    lines = (incident / "journal.jsonl").read_text(encoding="utf-8").split("\n")[:-1]  # a killed run leaves half a line
+    return [row for row in map(json.loads, lines) if row["event"] == event]
+
+
 def number(journal: Path) -> tuple[str, int]:
     """Return day and number of a journal's incident, by which it sorts also behind the ninety-ninth of a day."""
     day, _, count = journal.parent.name.rpartition("-")
@@ -63,6 +70,7 @@ class Rig:
     runbook: str = "database_restore"
     extra: Sequence[str] = ("source=local",)
     before: dict[str, Any] = field(default_factory=dict)
+    running: subprocess.Popen[bytes] | None = None
 
     @property
     def lab(self) -> Lab:
@@ -108,6 +116,11 @@ class Rig:
         """Take the lab away."""
         self.call("lab", "down")
 
+    def end(self) -> None:
+        """End the run that may be under way."""
+        if self.running is not None and self.running.poll() is None:
+            self.kill(self.running)
+
     def again(self) -> None:
         """Begin with a new hospital: after a broken promise, or where an earlier one was left standing."""
         self.down()
@@ -126,14 +139,20 @@ class Rig:
     def remember(self) -> None:
         """Remember what the hospital holds."""
         see = self.hospital
+        acknowledged = self.acknowledged()
         # What an earlier fault took before any log tail had it was given up with that fault; it is no promise of this one's recovery.
-        acknowledged = {(one.workstation, one.seq) for one in see.attempts() if one.ok} & see.committed()
+        gone = acknowledged - see.committed()
         self.before = {
             "identity": see.identity(),
             "master": see.checksums(),
             "counts": see.counts(LEDGERS),
-            "acknowledged": acknowledged,
+            "acknowledged": acknowledged - gone,
+            "gone": gone,
         }
+
+    def acknowledged(self, since: float = 0) -> set[tuple[str, int]]:
+        """Return what a workstation was told to be saved, from a moment on (seconds since the epoch)."""
+        return {(one.workstation, one.seq) for one in self.hospital.attempts() if one.ok and one.done >= since}
 
     # ---- a run ------------------------------------------------------------------------------------------------
 
@@ -141,7 +160,7 @@ class Rig:
         """Start the runbook; return its process and a function that returns its journal so far."""
         known = {path.parent for path in self.incidents.glob("*/journal.jsonl")}
         words = [str(BIN / "recovery"), "run", self.runbook, *(word for one in self.extra for word in ("-e", one))]
-        process = subprocess.Popen(
+        self.running = process = subprocess.Popen(
             words, cwd=PROJECT, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
@@ -196,9 +215,22 @@ class Rig:
 
     def refused(self, incident: Path) -> set[str]:
         """Return the codes of what stopped a run."""
-        rows = [json.loads(line) for line in (incident / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
-        findings = [finding for row in rows if row["event"] == "refusal" for finding in row["data"].get("findings", [])]
+        findings = [finding for row in rows(incident, "refusal") for finding in row["data"].get("findings", [])]
         return {finding["code"] for finding in findings if finding["severity"] in ("stop", "overridable")}
+
+    def forgotten(self, incidents: Sequence[Path]) -> set[tuple[str, int]]:
+        """Return what only the memory of the source held when it lost its power: what is newer than the log in its repository.
+
+        How far that reaches is in the plan of action that people approved. Whatever is gone beyond it, or untold, breaks a promise.
+        """
+        asked = [row["data"]["action"] for incident in incidents for row in rows(incident, "approval_requested")]
+        if not asked:
+            return set()
+        held = self.acknowledged(datetime.fromisoformat(asked[-1]["reaches"]).timestamp())
+        gone = self.acknowledged() - self.hospital.committed() - self.before["gone"]
+        told = [row["data"]["lost_transactions"] for row in rows(incidents[-1], "measured") if "lost_transactions" in row["data"]]
+        expect(told[-1:] or [0], [len(gone)], "the run did not tell how much is lost")
+        return held
 
     # ---- what must hold -----------------------------------------------------------------------------------------
 
