@@ -11,7 +11,7 @@ from typing import Any
 
 from recovery.database import clients
 from recovery.database.shell import Procedure
-from recovery.network import fibre_ends, fibre_look, fibre_plan, fibre_proof, fibre_record, fibre_state
+from recovery.network import fibre_ends, fibre_look, fibre_plan, fibre_proof, fibre_record, fibre_state, fibre_survey
 from recovery.network.answers import SwitchError
 from recovery.network.compare import View
 from recovery.network.device import Device
@@ -286,5 +286,5 @@ def release(work: Work, loss_db: Sequence[float | None], today: datetime.date) -
         "changed": True,
         "after": {"branch": proposal.branch, "commit": proposal.commit},
         "diff": [{"prepared": proposal.diff, "artefact": "fibres.diff"}],
-        "findings": [fibre_record.to_merge(proposal, work.plant).as_dict()],
+        "findings": [one.as_dict() for one in (fibre_record.to_merge(proposal, work.plant), *fibre_survey.left(plant, move.old_pair))],
     }

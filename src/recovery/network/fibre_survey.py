@@ -170,14 +170,27 @@ def standing(plant: Plant, today: datetime.date) -> list[Finding]:
             said = f"The segment {name} has no spare pair."
             what = "Have one laid or repaired; until then a temporary cable is all there is."
             found.append(Finding("no-spare", "stop", said, "Nothing can take over at once.", what))
-    for route in plant.routes.values():
-        if route.temporary is not None:
-            due, late = route.temporary.repair_by, (today - route.temporary.repair_by).days
-            said = f"The temporary cable {route.name} of {route.temporary.laid} was to give way to the permanent repair by {due}"
+    for pair in plant.pairs.values():
+        since = plant.routes[pair.route].temporary
+        if since is not None and pair.state != "in-use":
+            found += left(plant, pair.name)
+        elif since is not None:
+            late = (today - since.repair_by).days
+            said = f"The temporary cable {pair.route} of {since.laid} was to give way to the permanent repair by {since.repair_by}"
             code, severity, tail = ("temporary-overdue", "stop", f", {late} days ago.") if late > 0 else ("temporary", "warning", ".")
             what = "Have the strand repaired, measure it, then: recovery run fibre_restore."
             found.append(Finding(code, severity, said + tail, "It lies where people walk.", what))
     return found
+
+
+def left(plant: Plant, pair: str) -> list[Finding]:
+    """Return what is to be done once a segment has left a pair: a temporary cable is taken away."""
+    route = plant.routes[plant.pairs[pair].route]
+    if route.temporary is None:
+        return []
+    said = f"The temporary cable {route.name} of {route.temporary.laid} carries nothing any more."
+    what = f"Take {route.name} and its warning signs away; then take it and its pair out of the record (plant/fibres.yml)."
+    return [Finding("temporary-left", "warning", said, "It lies where people walk.", what)]
 
 
 def updated(pairs: Iterable[Pair], surveyed: Iterable[Surveyed], today: datetime.date) -> list[Pair]:
