@@ -9,18 +9,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import paramiko
 import pytest
-from netmiko import BaseConnection, ConnectHandler
+from netmiko import BaseConnection
 
-STATE = Path(os.environ.get("LAB_STATE_ROOT") or "/var/lib/recovery-lab")
+from support import vendor_session
+
 CONFIGS = Path(__file__).parents[2] / "lab/switch/configs"
 NAME = "itest-switches"
 # What these tests do not touch is not booted.
 ABSENT = ("his-db-2", "lis-db", "pacs", "drill-1", "backup-offsite", "acc-3", "acc-4", "acc-s")
-OOB = {"core-a": "10.20.99.11", "core-s": "10.20.99.12", "acc-1": "10.20.99.31", "acc-2": "10.20.99.32"}
-PLATFORM = {"core-a": "huawei_vrpv8", "core-s": "huawei_vrpv8", "acc-1": "huawei", "acc-2": "hp_comware"}
-PASSWORD = "Lab-Net-7781"  # the sample account of the lab, which protects generated data only
 MOVES = {
     **{f"gateway-{area}": f"10GE1/0/{n}" for n, area in enumerate(("servers", "wards", "outpatient", "emergency"), start=1)},
     "srv-1-e1": "10GE1/0/41",
@@ -56,28 +53,13 @@ def answered(host: str, address: str, patience_s: float = 0, source: str = "") -
 
 
 def login(switch: str) -> BaseConnection:
-    """Log in to a switch from where the administrator sits, with the host key that the lab wrote down."""
-    proxy = paramiko.ProxyCommand(f"nsenter --net=/run/netns/lab.{NAME}.control nc {OOB[switch]} 22")
-    return ConnectHandler(
-        device_type=PLATFORM[switch],
-        host=OOB[switch],
-        username="netadmin",
-        password=PASSWORD,
-        sock=proxy,
-        ssh_strict=True,
-        system_host_keys=False,
-        alt_host_keys=True,
-        alt_key_file=str(STATE / NAME / "known_hosts"),
-        conn_timeout=30,
-        auth_timeout=30,
-        banner_timeout=30,
-    )
+    """Log in to a switch from where the administrator sits."""
+    return vendor_session.login(NAME, switch)
 
 
 def show(switch: str, command: str) -> str:
     """Return what a switch answers."""
-    with login(switch) as session:
-        return str(session.send_command(command, read_timeout=30))
+    return vendor_session.show(NAME, switch, command)
 
 
 def acknowledged(host: str) -> int:
@@ -169,6 +151,9 @@ def test_the_spare_core_takes_over_once_it_is_configured_and_the_cables_are_move
     while acknowledged("ward-1") <= before:
         assert time.monotonic() < deadline, "nothing was acknowledged through core-s"
         time.sleep(0.5)
-    assert "srv-1" in show("core-s", "display lldp neighbor brief")
+    deadline = time.monotonic() + 15  # a neighbour speaks every five seconds
+    while "srv-1" not in (heard := show("core-s", "display lldp neighbor brief")):
+        assert time.monotonic() < deadline, heard
+        time.sleep(0.5)
     log = console("core-s", "ovs-vsctl list-ports br0").stdout.split()
     assert {"xg1", "xg2", "xg41", "xg42", "xg43"} <= set(log)
