@@ -9,15 +9,12 @@ import json
 import os
 import re
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from lab.state import Lab
-from support.hospital import BIN, Hospital
-from support.project import PROJECT
+from support.hospital import Hospital, wait_for, without
 
 FAILED, SPARE, STATION = "acc-2", "acc-s", "emergency-1"
 ABSENT = ("lis-db", "pacs", "his-db-2", "drill-1", "backup-offsite", "ward-1", "outpatient-1", "or-1", "pharmacy-1")
@@ -29,13 +26,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     found = Hospital("itest-makes", tmp_path_factory.mktemp("makes"))
     found.lab("down")
-    found.lab("up", "--scale", "small", *(word for name in ABSENT for word in ("--without", name)))
+    found.lab("up", "--scale", "small", *without(ABSENT))
     try:
         found.incidents.mkdir()
-        subprocess.check_call(["cp", "-r", PROJECT / "inventories/lab", found.root / "record"])
-        git = ["git", "-C", found.root / "record", "-c", "user.name=record", "-c", "user.email=record@localhost"]
-        for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "As it is"]):
-            subprocess.check_call([*git, *words])
+        found.keep_record()
         status, said = found.run("switch_archive")
         assert status == 0, said
         found.lab("hands", "start", "--incidents", str(found.incidents))
@@ -47,29 +41,13 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 
 def start(hospital: Hospital) -> subprocess.Popen[str]:
     """Begin the fail-over, as a person would."""
-    options = json.dumps({"network_workstations": [STATION], "switch_failover_inventory": str(hospital.root / "record")})
-    words = [BIN / "recovery", "run", "switch_failover", "-l", FAILED, "-e", options]
-    return subprocess.Popen(
-        words, cwd=PROJECT, env=hospital.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def journal(hospital: Hospital) -> list[dict[str, Any]]:
-    """Return the lines of the newest incident's journal that are whole."""
-    newest = max(hospital.incidents.glob("*/journal.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    return [json.loads(line) for line in newest.read_text(encoding="utf-8").split("\n")[:-1]]
-
-
-def wait_for(seen: Callable[[], bool], run: subprocess.Popen[str]) -> None:
-    """Wait until something is in the journal; the run that ends before has failed."""
-    while not seen():
-        assert run.poll() is None, run.stdout.read() if run.stdout else ""
-        time.sleep(0.1)
+    options = json.dumps({"network_workstations": [STATION], "switch_failover_inventory": str(hospital.record)})
+    return hospital.start("switch_failover", "-l", FAILED, "-e", options)
 
 
 def carried(hospital: Hospital) -> bool:
     """Tell whether the spare stands where the failed switch stood."""
-    done = [line for line in journal(hospital) if line["event"] == "manual_step_done" and line["result"] == "done"]
+    done = [line for line in hospital.journal() if line["event"] == "manual_step_done" and line["result"] == "done"]
     return any("stands where" in str(line["name"]) for line in done)
 
 
@@ -78,15 +56,10 @@ def startup(hospital: Hospital) -> str:
     return hospital.lab("exec", SPARE, "--", "sh", "-c", "cat /var/lib/switch/startup.cfg 2>/dev/null || true")
 
 
-def works(hospital: Hospital) -> bool:
-    """Do at the workstation what a nurse would do first."""
-    return hospital.command("lab", "exec", STATION, "--", "his-client", "probe", "--timeout", "10").returncode == 0
-
-
 def test_the_switch_is_dead_and_its_department_cannot_work(hospital: Hospital) -> None:
-    assert works(hospital)
+    assert hospital.works(STATION)
     hospital.lab("switch", "kill", FAILED)
-    assert not works(hospital)
+    assert not hospital.works(STATION)
 
 
 def test_a_spare_that_dies_on_the_way_is_said(hospital: Hospital) -> None:
@@ -97,7 +70,7 @@ def test_a_spare_that_dies_on_the_way_is_said(hospital: Hospital) -> None:
     said, _ = run.communicate(timeout=300)
     assert run.returncode != 0, said
     assert f"{SPARE} cannot be reached" in said or f"{SPARE} does not answer" in said, said
-    assert not [line for line in journal(hospital) if line["event"] == "manual_step_done" and "sits in" in str(line["name"])]
+    assert not [line for line in hospital.journal() if line["event"] == "manual_step_done" and "sits in" in str(line["name"])]
     hospital.lab("switch", "repair", SPARE)
 
 
@@ -108,7 +81,7 @@ def test_a_session_that_is_lost_in_the_middle_is_said_and_nothing_is_saved(hospi
     said, _ = run.communicate(timeout=300)
     assert run.returncode != 0, said
     assert re.search(r"at line \d+ of \d+", said), said
-    assert not [line for line in journal(hospital) if line["event"] == "manual_step_done" and "sits in" in str(line["name"])]
+    assert not [line for line in hospital.journal() if line["event"] == "manual_step_done" and "sits in" in str(line["name"])]
     hospital.lab("repair", "switch-slow-session")
     assert startup(hospital) == before
 
@@ -116,7 +89,7 @@ def test_a_session_that_is_lost_in_the_middle_is_said_and_nothing_is_saved(hospi
 def test_the_same_command_goes_on_and_a_second_one_beside_it_is_refused(hospital: Hospital) -> None:
     known = set(hospital.incidents.glob("*/journal.jsonl"))
     run = start(hospital)
-    wait_for(lambda: bool(set(hospital.incidents.glob("*/journal.jsonl")) - known) and len(journal(hospital)) > 5, run)
+    wait_for(lambda: bool(set(hospital.incidents.glob("*/journal.jsonl")) - known) and len(hospital.journal()) > 5, run)
     second = start(hospital)
     said, _ = second.communicate(timeout=120)
     assert second.returncode == 4 and "is being recovered already" in said, said
@@ -126,7 +99,7 @@ def test_the_same_command_goes_on_and_a_second_one_beside_it_is_refused(hospital
 
 
 def test_the_department_works_through_a_switch_of_another_make(hospital: Hospital) -> None:
-    assert works(hospital)
+    assert hospital.works(STATION)
     assert f"sysname {FAILED}" in startup(hospital), "what was proven is saved"
     assert hospital.command("lab", "exec", FAILED, "--", "true").returncode != 0, "the dead one stays off"
     patched = Lab.named("itest-makes").read()["patched"]
