@@ -1,6 +1,6 @@
 """The laboratory's recovery (MariaDB) at length, on one lab: what is refused leaves everything as it was; what is interrupted ends right.
 
-    LAB_NAME=endurance-lis pytest tests/endurance/laboratory.py        (`make endurance` does it; some twenty minutes)
+    LAB_NAME=endurance-lis pytest tests/endurance/laboratory.py        (`make endurance` does it; some ten minutes)
 
 A lab of that name that stands, protected and at work, is used and left standing: LABORATORY=standing.
 """
@@ -28,13 +28,10 @@ sys.path.insert(0, str(PROJECT / "molecule" / "resources" / "tests"))
 from hospital import Ran, host, incidents, lab, recovery  # noqa: E402 - behind the path and environment that they need
 from laboratory import acknowledged, answers, committed, probe, sql  # noqa: E402
 
+from endurance.harm import altered, destroy, failed, on  # noqa: E402
+
 REPOSITORY, FAR = "/srv/backup/mariadb/backup", "/srv/offsite/mariadb/lis/backup"
 BY = ("-e", "override_by=duty-administrator")
-
-
-def on(name: str, command: str) -> str:
-    """Do something on a host, as root; its failure fails the test."""
-    return str(host(name).check_output(command)).strip()
 
 
 def restore(*words: str) -> Ran:
@@ -105,26 +102,6 @@ def newest(repository: str = "local") -> str:
     return on("backup-offsite", f"ls {FAR}/*.tar.enc | sort | tail -1").rpartition("/")[2].removesuffix(".tar.enc")
 
 
-@contextmanager
-def altered(name: str, path: str, command: str) -> Iterator[None]:
-    """Have a file altered for a while: it is moved aside, a copy is altered, and then it comes back as it was."""
-    on(name, f"mv {path} /var/tmp/kept-aside && cp -p /var/tmp/kept-aside {path} && {command.format(path=path)}")
-    try:
-        yield
-    finally:
-        on(name, f"rm -f {path}; mv /var/tmp/kept-aside {path}")
-
-
-@contextmanager
-def failed() -> Iterator[None]:
-    """Have the server failed for a while, its files left behind."""
-    on("lis-db", "systemctl kill --signal=KILL mariadb; systemctl stop mariadb; true")
-    try:
-        yield
-    finally:
-        on("lis-db", "systemctl reset-failed mariadb; systemctl start mariadb")
-
-
 @pytest.fixture(scope="class")
 def fallen(laboratory: None) -> Iterator[None]:
     """The same, for all tests of a kind in a row."""
@@ -162,7 +139,7 @@ class TestOfAServerThatFailed:
         finally:
             on("backup-offsite", "systemctl start binlog-tail@lis")
 
-    @pytest.mark.parametrize("what", ["data/ibdata1", "data/lis/result.*", "manifest.json", "backup.json"])
+    @pytest.mark.parametrize("what", ["data/ibdata1*", "data/lis/result.*", "manifest.json", "backup.json"])
     def test_a_truncated_file_of_a_backup_here(self, what: str) -> None:
         path = on("lis-db", f"ls {REPOSITORY}/{newest()}/{what} | head -1")
         with altered("lis-db", path, "truncate -s -9 {path}"):
@@ -301,12 +278,6 @@ def whole(given_up: set[tuple[str, int]]) -> None:
     assert probe("ward-1") == ""
     assert on("lis-db", "pgrep -c -x mariadbd") == "1"
     assert on("lis-db", "ls -d /srv/lis/main.restoring* /srv/lis/main.binlog 2>/dev/null || true") == ""
-
-
-def destroy() -> None:
-    """Delete the data, its logs with it, under the running server."""
-    on("lis-db", "rm -rf /srv/lis/main; systemctl kill --signal=KILL mariadb")
-    assert not answers()
 
 
 def test_a_damaged_nearest_copy_is_passed_over_for_the_far_one() -> None:

@@ -199,7 +199,9 @@ def release(cluster: Cluster, procedure: Procedure, names: Sequence[str]) -> lis
         raise RestoreError(
             f"{', '.join(unknown)} is not a cluster that was kept aside here. Nothing was deleted.",
             "nothing-aside",
-            f"Kept are: {', '.join(kept) or 'none'}.",
+            f"Kept are: {', '.join(kept)}. Name one of them: -e names={next(iter(kept))}"
+            if kept
+            else "None is kept here. Check that this is the system that was meant (-e system=NAME).",
         )
     for name in names:
         with procedure.step(f"Delete the old cluster {name}, as released"):
