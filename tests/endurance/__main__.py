@@ -68,24 +68,31 @@ def main() -> int:
     parser.add_argument("--only", default="", help="points whose name has these words in it, as the summary says it")
     parser.add_argument("--incidents", type=Path, default=INCIDENTS)
     parser.add_argument("--results", type=Path, help="default: results.jsonl below --incidents")
+    parser.add_argument("--show", action="store_true", help="only write the summary of what was seen so far")
     parser.add_argument("--anew", action="store_true", help="forget earlier results instead of continuing them")
     given = parser.parse_args()
     path = (given.results or given.incidents / "results.jsonl").resolve()
     if given.anew:
         path.unlink(missing_ok=True)
     results = Results.read(path)
+    if given.show:
+        print(results.publish(plan(results, list(KINDS))))
+        return 0
     rigs = {course.name: rig(course, given.incidents.resolve()) for course in COURSES}
     wanted: list[tuple[str, Point]] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended from outside; the same command goes on with what is left."))
     try:
         rigs["local"].again()
-        wanted = [one for one in plan(results, rigs, given.kinds, given.points, given.seed) if given.only in str(one[1])]
+        for course in dict.fromkeys(KINDS[name].course.name for name in given.kinds):
+            if course not in results.points:
+                results.record(course, recorded(rigs[course]))
+        wanted = [one for one in plan(results, given.kinds, given.points, given.seed) if given.only in str(one[1])]
         left = results.left(wanted)
         print(f"{len(wanted)} points, of which {len(left)} are left", flush=True)
         for name, point in left:
             attempt(results, rigs[KINDS[name].course.name], name, point)
     finally:
-        print(f"Summary: {results.publish(wanted)}", flush=True)
+        print(f"Summary: {results.publish(plan(results, list(KINDS)))}", flush=True)
         for each in rigs.values():
             each.end()
         rigs["local"].down()
@@ -100,14 +107,12 @@ def rig(course: Course, incidents: Path) -> Rig:
     return course.rig(os.environ.get("LAB_NAME", "endurance"), incidents, course.runbook, course.extra)
 
 
-def plan(results: Results, rigs: dict[str, Rig], kinds: list[str], number: int, seed: int) -> list[tuple[str, Point]]:
-    """Return what is done where; a course that was not recorded yet is."""
+def plan(results: Results, kinds: list[str], number: int = 0, seed: int = 1) -> list[tuple[str, Point]]:
+    """Return what is done where, of all or ``number`` points of each kind, for the courses that were recorded."""
     made: list[tuple[str, Point]] = []
     for name in kinds:
-        course = KINDS[name].course.name
-        if course not in results.points:
-            results.record(course, recorded(rigs[course]))
-        made += [(name, point) for point in telling_first(drawn(eligible(KINDS[name], results.points[course]), number, seed))]
+        found = eligible(KINDS[name], results.points.get(KINDS[name].course.name, []))
+        made += [(name, point) for point in telling_first(drawn(found, number, seed))]
     return made
 
 

@@ -89,15 +89,16 @@ class Results:
             os.fsync(file.fileno())
 
     def summary(self, wanted: Sequence[tuple[str, Point]]) -> str:
-        """Say for each kind how many of its points were seen, and what came of each; what was not seen is named too."""
+        """Say for each kind how many of its points were seen, and what came of each; of a kind that was begun also what was not run."""
         standing = self.standing()
+        begun = {kind for kind, _ in standing}
         lines = ["# Endurance: interrupted, and still right", "", "| kind | points | seen | broken | left |", "|---|---|---|---|---|"]
         for kind in dict.fromkeys(kind for kind, _ in wanted):
             own = [one for one in wanted if one[0] == kind]
             seen = [standing[one] for one in own if one in standing]
             lines.append(f"| {kind} | {len(own)} | {len(seen)} | {sum(one.broken for one in seen)} | {len(own) - len(seen)} |")
         lines += ["", "| kind | interrupted | outcome | seconds | version | at |", "|---|---|---|---|---|---|"]
-        for kind, point in wanted:
+        for kind, point in (one for one in wanted if one[0] in begun):
             one = standing.get((kind, point))
             said = f"{_cell(one.outcome)} | {one.seconds:.0f} | {one.version} | {one.at}" if one else "not run | | |"
             lines.append(f"| {kind} | {_cell(str(point))} | {said} |")
