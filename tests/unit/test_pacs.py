@@ -89,13 +89,15 @@ def test_restic_times_are_read() -> None:
         ("", 1, "Pack ID does not match, want 1, got 2\nFatal: repository contains errors", "repository-damaged"),
         ("far", 1, "ssh: connect to host far port 22: Connection timed out\nFatal: unable to open: EOF", "repository-unreachable"),
         ("far", 124, "no answer within 120 s", "repository-unreachable"),
+        ("far", 1, "Fatal: unable to open it: unable to start the sftp session, error: EOF", "repository-unreachable"),
+        ("far", 1, "Fatal: unable to start the sftp session, error: read |0: file already closed", "repository-unreachable"),
     ],
 )  # fmt: skip
 def test_what_restic_says_becomes_a_code(ssh: str, status: int, said: str, code: str) -> None:
     repository = Repository("local", "/r", ssh=ssh)
     found, sentence = restic.explain(CommandError(["restic"], status, said), repository)
     assert found == code
-    assert sentence.endswith((".", "errors", "EOF", "s"))
+    assert sentence.endswith((".", "errors", "EOF", "s", "closed"))
 
 
 def test_a_passphrase_is_never_on_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,16 +105,15 @@ REASONS: Sequence[tuple[str, str, str]] = (
     ("no such file or directory", "no-repository", "There is no repository at {location}, or files of it are missing."),
     ("unable to open config file", "no-repository", "There is no repository at {location}, or its configuration cannot be read."),
 )
-NO_WAY = ("Connection timed out", "No route to host", "Connection refused", "Network is unreachable")
+# Said before a single byte of the repository was read; by restic itself where ssh ended before it could say why.
+NO_WAY = ("Connection timed out", "No route to host", "Connection refused", "Network is unreachable", "unable to start the sftp session")
 UNREACHABLE = ("ssh", "EOF", "Connection", "unreachable", "timed out", "subprocess")
 
 
 def explain(error: CommandError, repository: Repository) -> tuple[str, str]:
     """Return the code and the sentence of a failure."""
     said = error.output
-    if repository.ssh and (
-        error.status == 124 or any(word in said for word in ("Connection timed out", "No route to host", "Connection refused"))
-    ):
+    if repository.ssh and (error.status == 124 or any(words in said for words in NO_WAY)):
         return "repository-unreachable", f"The {repository.name} repository cannot be reached: {_last(said)}"
     for words, code, sentence in REASONS:
         if words in said:
