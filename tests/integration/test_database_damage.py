@@ -120,5 +120,6 @@ def test_swapped_files_are_found(cluster: Cluster, proof: Callable[..., dict[str
     cluster.start()
     result = proof()
     assert result["verdict"] == "FAIL", told(result)
+    # A server that reads rows of another table may crash over them, and what comes after is not checked: the lengths were, before.
     for name in (one, other):
-        assert any(found(result, code, name) for code in ("heaps", "indexes", "unique-keys", "rows-readable")), told(result)
+        assert any(found(result, code, name) for code in ("file-lengths", "heaps", "indexes", "unique-keys", "rows-readable")), told(result)
