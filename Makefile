@@ -45,7 +45,7 @@ integration: ## The parts together, on labs of their own
 	@bin/setup everything
 	@$(PYTHON) bin/test integration
 
-acceptance: ## Every scenario with every test, the long ones too: laboratory, images, cut fibre, switches (over an hour)
+acceptance: ## What takes longer, on labs of its own: interrupted runs, switches of other makes, fibres, drills (under an hour)
 	@bin/setup everything
 	@$(PYTHON) bin/test acceptance
 

@@ -31,7 +31,6 @@ def test_production_is_no_place_for_a_rehearsal() -> None:
     assert not host("his-db").file(SCRATCH_ROOT).exists
 
 
-@pytest.mark.long
 def test_the_drill_host_loses_its_power_in_the_middle_and_production_does_not_notice() -> None:
     """What it left behind is taken up, or replaced, by the same command; nothing of it ever served anybody."""
     before, files = production(), repository()
@@ -93,7 +92,6 @@ def test_the_drill_host_may_read_the_repository_and_nothing_else(attack: str) ->
     untouched(before, repository())
 
 
-@pytest.mark.long
 def test_somebody_elses_instance_is_not_replaced() -> None:
     before = unit_pid(LOOK)
     ran = recovery("database_restore_beside", "-e", "source=local", "-e", "target=latest")

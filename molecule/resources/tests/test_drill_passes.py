@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 
-import pytest
 from beside import SCRATCH_ROOT, command, production, repository, unit_pid, untouched
 from hospital import INCIDENTS, attempts, host, lost, recovery
 
@@ -54,7 +53,6 @@ def test_the_look_is_taken_away_when_a_person_says_so() -> None:
     assert host("drill-1").run("pgrep -u postgres -x postgres").rc == 1
 
 
-@pytest.mark.long
 def test_a_timer_runs_the_drill_and_catches_up_what_was_missed() -> None:
     """The lab's control node has no systemd, so the timer is proven on a host that has, with a command that leaves a trace."""
     ran = recovery("database_drill_setup", "-e", "host=drill-1", "-e", json.dumps(COMMAND))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
 from hospital import DATA, Ran, host, incidents, recovery
 from pair import ask, follows, holders, serving
 
@@ -46,7 +45,6 @@ def test_what_only_it_had_was_counted_and_kept() -> None:
     assert len(kept.splitlines()) == measured[-1]["diverged_transactions"]
 
 
-@pytest.mark.long
 def test_a_server_whose_files_are_damaged_comes_back_as_a_whole_copy() -> None:
     """What pg_rewind cannot take back is copied anew; the damaged directory is kept aside by its name."""
     host("his-db").check_output("systemctl stop postgresql@15-main && rm %s/global/pg_control", DATA)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hospital import host, recovery, remember, sql
 
 # A server of another hospital, with a backup of its own under the same name.
@@ -53,7 +52,6 @@ def test_a_healthy_server_is_refused_and_goes_on() -> None:
     assert started() == before
 
 
-@pytest.mark.long
 def test_an_override_without_a_name_is_none() -> None:
     before = started()
     ran = recovery("database_restore", "-e", "source=local", "-e", "override=server-healthy")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from hospital import LEDGERS, host, lab, recovery, sql
 
 ON_THE_DISK = "/media/removable/pgbackrest"
 
 
-@pytest.mark.long
 def test_a_named_backup_comes_back_exactly_from_the_removable_disk() -> None:
     copied = recovery("database_backup", "-e", "repository=removable")
     assert copied.status == 0, copied.output

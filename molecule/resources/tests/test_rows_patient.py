@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hospital import lab, lost, probe, remember, remembered, sql
 from rows import PATIENT, diff, moment, others, own, run
 
@@ -36,7 +35,6 @@ def test_a_row_written_since_is_refused_and_nothing_changes() -> None:
     assert own() == remembered("damaged")
 
 
-@pytest.mark.long
 def test_an_unknown_patient_and_an_unknown_table_are_refused() -> None:
     ran = run("database_restore_table", "-e", "tables=price_lits", "-e", f"target={remembered('before')}")
     assert (ran.status, ran.codes) == (4, {"table-unknown"}), ran.output
@@ -59,7 +57,6 @@ def test_with_a_named_choice_the_rest_comes_back_and_that_row_stays() -> None:
     assert "amended by a clinician" not in "".join(str(line) for line in ran.journal)
 
 
-@pytest.mark.long
 def test_the_same_again_finds_nothing_to_do_and_asks_nobody() -> None:
     before = own()
     ran = run(*ask("conflicts=keep-live", "conflicts_by=head-of-the-ward"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hospital import DATA, INCIDENTS, checksums, committed, host, identity, probe, recovery, remembered, sql
 
 
@@ -11,7 +10,6 @@ def beside() -> set[str]:
     return set(str(host("his-db").check_output(f"ls -d {DATA}.aside-* {DATA}.rejected-* 2>/dev/null || true")).split())
 
 
-@pytest.mark.long
 def test_only_what_a_restore_kept_can_be_let_go() -> None:
     before = beside()
     ran = recovery("database_release", "-e", "names=main")
@@ -34,7 +32,6 @@ def test_the_old_database_returns_as_it_was_left_and_begins_a_history_of_its_own
     assert [path.split(".")[-1].split("-")[0] for path in beside()] == ["rejected"]
 
 
-@pytest.mark.long
 def test_there_is_no_second_way_back() -> None:
     asked = len(list(INCIDENTS.glob("*/approvals/*/request.json")))
     ran = recovery("database_rollback")
