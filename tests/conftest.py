@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-LAYERS = ("static", "unit", "integration")
+LAYERS = ("static", "unit", "integration", "acceptance")
 
 
 def layer_of(path: Path) -> int:
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: layer_of(item.path))
     if os.geteuid() != 0:
         for item in items:
-            if layer_of(item.path) == LAYERS.index("integration"):
+            if layer_of(item.path) >= LAYERS.index("integration"):
                 item.add_marker(pytest.mark.skip(reason="boots a lab, which needs root"))
 
 

@@ -6,7 +6,6 @@ import datetime
 import functools
 import itertools
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.state import Lab
-from support.hospital import Hospital, without
+from support.hospital import Hospital, booted, without
 
 STATION = "ward-1"
 ABSENT = ("lis-db", "pacs", "his-db-2", "drill-1", "backup-offsite", "emergency-1", "or-1", "pharmacy-1")
@@ -28,16 +27,10 @@ ENDS = {
 SILENT_S = 15
 SECOND = '  core-a--acc-1-2: {optic: 10GBASE-LR, home: acc-1-e2, ends: ["core-a:10GE1/0/46", "acc-1:XGigabitEthernet0/0/2"]}\n'
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
-
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    found = Hospital("itest-aggregate", tmp_path_factory.mktemp("aggregate"))
-    found.lab("down")
-    found.lab("up", "--scale", "small", *without(ABSENT))
-    try:
-        found.incidents.mkdir()
+    with booted("atest-aggregate", tmp_path_factory.mktemp("aggregate"), *without(ABSENT)) as found:
         found.keep_record()
         joined(found, "core-a:10GE1/0/46", SECOND)
         for switch, (mode, first, second) in ENDS.items():
@@ -46,8 +39,6 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
         found.lab("hands", "start", "--incidents", str(found.incidents))
         found.lab("workload", "start", "--rate", "5")
         yield found
-    finally:
-        found.lab("down")
 
 
 def joined(hospital: Hospital, near: str, segment: str) -> None:

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from endurance.rig import descendants
-from support.hospital import Hospital, wait_for, without
+from support.hospital import Hospital, booted, wait_for, without
 
 STATIONS = ("emergency-1", "ward-1")
 # All switches that are in use: each of their spare pairs is measured.
@@ -33,22 +33,14 @@ NOBODY_CAN = APPROVING + 'manual_steps:\n  - {when: {action.verb: patch-fibre}, 
 NOBODY_PATCHES = APPROVING + "manual_steps:\n  - {when: {action.verb: measure-fibre}, perform: true, delay_s: 0.2}\n"
 WAY = {"way_zh": "沿二号楼三层走廊北侧", "way_en": "north side of the third-floor corridor, building 2", "length_m": 350}
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
-
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    found = Hospital("itest-fibres", tmp_path_factory.mktemp("fibres"))
-    found.lab("down")
-    found.lab("up", "--scale", "small", *without(ABSENT))
-    try:
-        found.incidents.mkdir()
+    with booted("atest-fibres", tmp_path_factory.mktemp("fibres"), *without(ABSENT)) as found:
         found.keep_record()
         people(found, QUICK)
         found.lab("workload", "start", "--rate", "2")
         yield found
-    finally:
-        found.lab("down")
 
 
 def people(hospital: Hospital, script: str) -> None:

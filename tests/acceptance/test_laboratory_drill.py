@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 import pytest
 
-from support.hospital import Hospital
+from support.hospital import Hospital, booted
 
 LIS = ("-e", "system=lis")
 VAULT = "/srv/offsite/mariadb/lis/backup"
@@ -20,11 +20,7 @@ ROWS = "select (select count(*) from specimen), (select count(*) from result)"
 @pytest.fixture(scope="module")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     """A laboratory at work, protected while the other system's standby has no power."""
-    made = Hospital("atest-laboratory", tmp_path_factory.mktemp("laboratory"))
-    made.incidents.mkdir()
-    made.lab("down")
-    try:
-        made.lab("up", "--flat", "--scale", "small", "--without", "pacs")
+    with booted("atest-laboratory", tmp_path_factory.mktemp("laboratory"), "--flat", "--without", "pacs") as made:
         made.lab("hands", "start", "--incidents", str(made.incidents))
         made.lab("break", "power-cut", "his-db-2")
         for words in (
@@ -35,8 +31,6 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
             assert status == 0, said
         made.lab("workload", "start", "--system", "lis")
         yield made
-    finally:
-        made.lab("down")
 
 
 def rows(laboratory: Hospital) -> tuple[int, ...]:

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.hospital import Hospital
+from support.hospital import Hospital, booted, without
 
 SWITCHES = {"core-a", "core-s", "srv-1", "acc-1", "acc-2", "acc-3", "acc-4", "acc-s"}
 SECRETS = ("Lab-Net-7781", "irreversible-cipher $", "cipher %^%#", "hash $", "secret 5 $", "secret 9 $")
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
-
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    found = Hospital("itest-archive", tmp_path_factory.mktemp("switches"))
-    found.lab("up", "--scale", "small", "--without", "lis-db", "--without", "pacs", "--without", "his-db-2")
-    try:
+    with booted("atest-archive", tmp_path_factory.mktemp("switches"), *without(["lis-db", "pacs", "his-db-2"])) as found:
         yield found
-    finally:
-        found.lab("down")
 
 
 def test_every_switch_is_kept_proven_complete_and_without_its_secrets(hospital: Hospital) -> None:

@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from lab.state import Lab
-from support.hospital import Hospital, without
+from support.hospital import Hospital, booted, without
 
 FAILED, SPARE, STATIONS = "acc-1", "acc-s", ["ward-1", "outpatient-1"]
 CABLES = ("ward-1", "outpatient-1", "acc-1-e1")
 ABSENT = ("lis-db", "pacs", "his-db-2", "drill-1", "backup-offsite", "emergency-1", "or-1", "pharmacy-1", "core-s")
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
-
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    found = Hospital("itest-failback", tmp_path_factory.mktemp("failback"))
-    found.lab("down")
-    found.lab("up", "--scale", "small", *without(ABSENT))
-    try:
-        found.incidents.mkdir()
+    with booted("atest-failback", tmp_path_factory.mktemp("failback"), *without(ABSENT)) as found:
         found.keep_record()
         status, said = found.run("switch_archive", "-l", "switches:!core-s")
         assert status == 0, said
         found.lab("hands", "start", "--incidents", str(found.incidents))
         found.lab("workload", "start", "--rate", "2")
         yield found
-    finally:
-        found.lab("down")
 
 
 def run(hospital: Hospital, runbook: str, *words: str) -> tuple[int, str]:

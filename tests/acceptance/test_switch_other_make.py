@@ -6,7 +6,6 @@ The spare dies on the way, too: that is said, and once it lives the same command
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,29 +13,21 @@ from collections.abc import Iterator
 import pytest
 
 from lab.state import Lab
-from support.hospital import Hospital, wait_for, without
+from support.hospital import Hospital, booted, wait_for, without
 
 FAILED, SPARE, STATION = "acc-2", "acc-s", "emergency-1"
 ABSENT = ("lis-db", "pacs", "his-db-2", "drill-1", "backup-offsite", "ward-1", "outpatient-1", "or-1", "pharmacy-1")
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
-
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    found = Hospital("itest-makes", tmp_path_factory.mktemp("makes"))
-    found.lab("down")
-    found.lab("up", "--scale", "small", *without(ABSENT))
-    try:
-        found.incidents.mkdir()
+    with booted("atest-makes", tmp_path_factory.mktemp("makes"), *without(ABSENT)) as found:
         found.keep_record()
         status, said = found.run("switch_archive")
         assert status == 0, said
         found.lab("hands", "start", "--incidents", str(found.incidents))
         found.lab("workload", "start", "--rate", "2")
         yield found
-    finally:
-        found.lab("down")
 
 
 def start(hospital: Hospital) -> subprocess.Popen[str]:

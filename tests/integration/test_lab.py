@@ -24,8 +24,6 @@ start-fast=y
 pg1-path=/var/lib/postgresql/15/main
 """
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
-
 
 def lab(*words: str, name: str = NAME, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run the lab command."""

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,19 @@ class Hospital:
     def works(self, workstation: str) -> bool:
         """Do at a workstation what a nurse would do first."""
         return self.command("lab", "exec", workstation, "--", "his-client", "probe", "--timeout", "10").returncode == 0
+
+
+@contextmanager
+def booted(name: str, root: Path, *words: str) -> Iterator[Hospital]:
+    """Give tests a small hospital of their own, with a place for its evidence, and take it down in the end. ``words``: for `lab up`."""
+    made = Hospital(name, root)
+    made.lab("down")
+    try:
+        made.lab("up", "--scale", "small", *words)
+        made.incidents.mkdir()
+        yield made
+    finally:
+        made.lab("down")
 
 
 def wait_for(seen: Callable[[], bool], run: subprocess.Popen[str], within_s: float = 300) -> None:
