@@ -93,6 +93,6 @@ def test_the_department_works_through_a_switch_of_another_make(hospital: Hospita
     assert hospital.works(STATION)
     assert f"sysname {FAILED}" in startup(hospital), "what was proven is saved"
     assert hospital.command("lab", "exec", FAILED, "--", "true").returncode != 0, "the dead one stays off"
-    patched = Lab.named("itest-makes").read()["patched"]
+    patched = Lab.named(hospital.name).read()["patched"]
     assert f"{SPARE}:GigabitEthernet0/0/1" in patched[STATION]
     assert f"{SPARE}:XGigabitEthernet0/0/1" in patched["acc-2-e1"]
