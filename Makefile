@@ -22,7 +22,7 @@ lab: ## Boot the hospital and leave it running (take it down with: .venv/bin/lab
 	@bin/as-root .venv/bin/lab status
 
 test: ## lint, static, unit, molecule, integration within half an hour; one closing line
-	@bin/setup everything
+	@bin/setup tools
 	@$(PYTHON) bin/test lint static unit molecule integration
 
 lint: ## ruff, mypy, yamllint, ansible-lint
@@ -38,15 +38,15 @@ unit: ## Unit tests
 	@$(PYTHON) bin/test unit
 
 molecule: ## Broken and recovered hospitals, one lab for each scenario
-	@bin/setup everything
+	@bin/setup tools
 	@$(PYTHON) bin/test molecule
 
 integration: ## The parts together, on labs of their own
-	@bin/setup everything
+	@bin/setup tools
 	@$(PYTHON) bin/test integration
 
 acceptance: ## What takes longer, on labs of its own: interrupted runs, switches of other makes, fibres, drills (under an hour)
-	@bin/setup everything
+	@bin/setup tools
 	@$(PYTHON) bin/test acceptance
 
 endurance: ## Kill a recovery at every point, cut the power, fill the disk; run it again (hours; goes on where it was stopped; ARGS="--points 5 --kinds kill")

@@ -108,8 +108,8 @@ decision:
   description: The plan of action (spare, port map, what is not carried, configuration, moves of cables, people, fence, expected time).
   returned: with verb weigh
   type: dict
-moves:
-  description: The cables to move, in the order of clinical priority, each with who moves it from where to where.
+cable_steps:
+  description: The moves of the cables as steps for M(manual_step), the most urgent area first.
   returned: with verb weigh
   type: list
   elements: dict

@@ -16,9 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from lab import host as hosts
+from lab import prepared
 from lab.faults import active
 from lab.state import Lab
-from support import prepared
 
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = PROJECT / ".venv" / "bin"

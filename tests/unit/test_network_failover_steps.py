@@ -65,7 +65,7 @@ def test_a_plan_is_made_and_the_spare_has_read_it_without_effect(shelf: Stage) -
     said, blocking = weigh(shelf)
     assert blocking == []
     assert said["decision"]["spare"]["name"] == "core-s"
-    assert [move["cable"] for move in said["moves"]] == ["gateway", "uplink"]
+    assert [step["action"]["cable"] for step in said["cable_steps"]] == ["gateway", "uplink"]
     assert said["decision"]["configuration"]["identity_last"][-1] == "sysname core-a"
     assert shelf.running("core-s") == before
 

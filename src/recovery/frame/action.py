@@ -58,13 +58,15 @@ class FrameAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no ty
     _supports_check_mode = True
     ARGUMENTS: ClassVar[Mapping[str, Any]] = {}
     """Options as in an argument_spec; library/<name>.py documents them."""
+    BETWEEN: ClassVar[Mapping[str, Any]] = {}
+    """What holds between options: mutually_exclusive, required_together, ..."""
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Validate, then act."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self.variables = task_vars or {}
         self.host = str(self.variables.get("inventory_hostname", ""))
-        _, arguments = self.validate_argument_spec(dict(self.ARGUMENTS))
+        _, arguments = self.validate_argument_spec(dict(self.ARGUMENTS), **self.BETWEEN)
         return result | self.act(RunContext(self.variables), {key: plain(value) for key, value in arguments.items()})
 
     @abstractmethod

@@ -201,13 +201,13 @@ class Run:
 
     def _listen(self) -> None:
         """Wait a moment; a line typed while a person's step waits is its answer."""
-        if "step" not in self.view.waiting or not sys.stdin.isatty():
+        if not self.view.steps or not sys.stdin.isatty():
             self.view.typing = False
             time.sleep(TICK_S)
             return
         if not self.view.typing:
             termios.tcflush(sys.stdin, termios.TCIFLUSH)  # an impatient Enter from before is no answer
-            self.view.line("    Done? Press Enter here; a text becomes the note.", "bold")
+            self.view.line("    Done? Press Enter here (where several wait: the step's number first); a text becomes the note.", "bold")
             self.view.typing = True
         if not select.select([sys.stdin], [], [], TICK_S)[0]:
             return
@@ -218,10 +218,13 @@ class Run:
         if not typed:  # the end of input is no answer either
             time.sleep(TICK_S)
             return
-        self.view.waiting.pop("step", None)
-        for directory, step in steps.open_steps(self.incident):
-            if step.get("run") == self.id:
-                steps.answer(directory, by=self.order.by or project.requester(), note=typed.strip())
+        waiting = [(path, int(step["step"])) for path, step in steps.open_steps(self.incident) if step.get("run") == self.id]
+        directory, note = steps.meant(waiting, typed)
+        if directory is None:
+            self.view.line(f"    {note}", "yellow")
+            return
+        self.view.steps.pop(directory.name, None)
+        steps.answer(directory, by=self.order.by or project.requester(), note=note)
 
     def _interrupt(self, thread: threading.Thread) -> None:
         self.view.line("Stopping: the step under way is being ended (Ctrl-C again: at once).", "bold yellow")

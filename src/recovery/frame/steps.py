@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,24 @@ def answer(directory: Path, *, by: str, note: str = "", done: bool = True, evide
     if files.now() >= files.parse_iso(str(step["expires_at"])):
         raise FrameError(f"Step {directory.name} was to be done by {step['expires_at']}; run the runbook again to be asked anew.")
     files.write_json(directory / "answer.json", {"by": by, "at": files.iso(files.now()), "done": done, "note": note, "evidence": evidence})
+
+
+def meant(waiting: Sequence[tuple[Path, int]], typed: str) -> tuple[Path | None, str]:
+    """Return which waiting step (directory, number) a line at the terminal answers, and its note; None and a sentence if none.
+
+    With one step, Enter is enough and a text is the note; with several, the line begins with the step's number.
+    """
+    line = typed.strip()
+    if len(waiting) == 1:
+        return waiting[0][0], line
+    number, _, note = line.partition(" ")
+    for directory, known in waiting:
+        if number == str(known):
+            return directory, note.strip()
+    if not waiting:
+        return None, "No step waits for an answer just now."
+    numbers = " or ".join(str(known) for _, known in waiting)
+    return None, f"Several steps wait. Begin with the number of the one that is done: {numbers}."
 
 
 def take_answer(directory: Path) -> dict[str, Any] | None:

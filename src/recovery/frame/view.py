@@ -33,7 +33,10 @@ class View:
         self.started = time.monotonic()
         self.phase = ""
         self.sentence = ""
-        self.waiting: dict[str, str] = {}
+        self.approval = ""
+        """What an approval waits for; empty: none does."""
+        self.steps: dict[str, str] = {}
+        """The steps of people that wait, by number."""
         self.typing = False
         """Whether an answer may be typed at this terminal just now."""
         self.differences: Path | None = None
@@ -133,17 +136,17 @@ class View:
         for key, value in (data.get("action") or {}).items():
             self.line(f"      {key}: {value}")
         self.line(f"    recovery approve {reference} --as PRINCIPAL --key FILE     (or: recovery deny ... --reason WHY)")
-        self.waiting["approval"] = f"waiting for approvals of {reference}"
+        self.approval = f"waiting for approvals of {reference}"
 
     def _on_approval_answer(self, event: Event, data: Mapping[str, Any]) -> None:
         result = event.get("result")
         style = {"accepted": "green", "denied": "red"}.get(str(result), "yellow")
         self.line(f"    {data.get('principal')}: {result} - {data.get('reason')}", style)
         if data.get("still"):
-            self.waiting["approval"] = str(data["still"])
+            self.approval = str(data["still"])
 
     def _on_approval_granted(self, event: Event, data: Mapping[str, Any]) -> None:
-        self.waiting.pop("approval", None)
+        self.approval = ""
 
     _on_approval_refused = _on_approval_granted
 
@@ -155,12 +158,13 @@ class View:
         if data.get("evidence"):
             self.line(f"    note: {data['evidence']}")
         self.line(f"    recovery confirm {step} --note TEXT     (until {data.get('expires_at')}; not possible: --failed)")
-        self.waiting["step"] = f"waiting for {data.get('who')}: {data.get('instruction')}"
+        self.steps[step] = f"waiting for {data.get('who')}: {data.get('instruction')}"
 
     def _on_manual_step_done(self, event: Event, data: Mapping[str, Any]) -> None:
-        self.waiting.pop("step", None)
+        step = str(data.get("step") or "")
+        self.steps.pop(step, None)
         self.line(
-            f"    {event.get('result')}: {data.get('by')} {data.get('note') or ''}".rstrip(),
+            f"    {f'step {step} ' if step else ''}{event.get('result')}: {data.get('by')} {data.get('note') or ''}".rstrip(),
             "green" if event.get("result") == "done" else "red",
         )
 
@@ -239,7 +243,7 @@ class LiveView(View):
         from rich.text import Text
 
         elapsed = duration(time.monotonic() - self.started)
-        waiting = "; ".join(self.waiting.values())
+        waiting = "; ".join(filter(None, (self.approval, *self.steps.values())))
         spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(time.monotonic() * 4) % 10]
         text = Text(f"{spinner} {elapsed}  {self.phase.split('|')[0].strip()}  ", style="bold cyan", no_wrap=True, overflow="ellipsis")
         text.append(waiting or self.sentence, style="bold yellow" if waiting else "")

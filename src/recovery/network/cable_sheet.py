@@ -78,6 +78,26 @@ def instruction(move: Move, old: str, new: str, total: int) -> dict[str, str]:
     }
 
 
+def steps(moves: Iterable[Move], old: str, new: str) -> list[dict[str, Any]]:
+    """Return the moves as the steps that people are asked for (`manual_step`), in their order; ``old`` and ``new``: the two boxes."""
+    placed = list(moves)
+    asked = []
+    for move in placed:
+        told = instruction(move, old, new, len(placed))
+        asked.append(
+            {
+                "name": f"{move.cable} sits in {move.new_port} of {new}",
+                "who": move.who,
+                "instruction_zh": told["zh"],
+                "instruction_en": told["en"],
+                "evidence": "the label of the cable",
+                "action": {"verb": "move-cable", "cable": move.cable, "from": f"{old}:{move.old_port}", "to": f"{new}:{move.new_port}"},
+                "claim_args": {"number": move.number},
+            }
+        )
+    return asked
+
+
 def page(moves: Sequence[Move], old: str, new: str, head: Mapping[str, Any], language: str) -> str:
     """Return the printable sheet as HTML, a page for each person. ``head``: incident, plan (a digest), made_at, old_place, new_place."""
     import jinja2  # only the printing needs it

@@ -55,16 +55,16 @@ class _Known:
 class Line:
     """An open connection. ``driver`` is netmiko's; ``close`` ends it and what it was led through."""
 
-    def __init__(self, device: Device) -> None:
-        """Connect and log in, once. Raises SwitchError."""
+    def __init__(self, device: Device, connect_s: float = CONNECT_S) -> None:
+        """Connect and log in, once; ``connect_s``: how long it may take to answer at all. Raises SwitchError."""
         known = device.known_key()
         self._proxy: subprocess.Popen[bytes] | None = None
-        sock = self._socket(device)
+        sock = self._socket(device, connect_s)
         base = CLASS_MAPPER[device.platform]
         kind = type(f"Known{base.__name__}", (_Known, base), {"known": known})
         try:
             self.driver: BaseConnection = kind(
-                **self._parameters(device, known[0], sock),
+                **self._parameters(device, known[0], sock, connect_s),
             )
         except (NetmikoBaseException, paramiko.SSHException, OSError, EOFError) as error:
             self._hang_up(sock)
@@ -72,7 +72,7 @@ class Line:
         self.channel: Any = self.driver.remote_conn
 
     @staticmethod
-    def _parameters(device: Device, known_name: str, sock: socket.socket) -> dict[str, Any]:
+    def _parameters(device: Device, known_name: str, sock: socket.socket, connect_s: float) -> dict[str, Any]:
         port = 22 if known_name == (device.key_name or device.name) else device.port
         return {
             "device_type": device.platform,
@@ -88,23 +88,23 @@ class Line:
             "alt_key_file": str(device.host_keys),
             "use_keys": False,
             "allow_agent": False,
-            "conn_timeout": CONNECT_S,
-            "banner_timeout": CONNECT_S,
-            "auth_timeout": 2 * CONNECT_S,
+            "conn_timeout": connect_s,
+            "banner_timeout": connect_s,
+            "auth_timeout": 2 * connect_s,
             "encoding": device.encoding,
         }
 
-    def _socket(self, device: Device) -> socket.socket:
+    def _socket(self, device: Device, connect_s: float) -> socket.socket:
         try:
             words = device.proxy()
             if not words:
-                return socket.create_connection((device.address, device.port), timeout=CONNECT_S)
+                return socket.create_connection((device.address, device.port), timeout=connect_s)
             ours, theirs = socket.socketpair()
             with theirs:
                 self._proxy = subprocess.Popen(
                     words, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.DEVNULL, start_new_session=True
                 )
-            ours.settimeout(CONNECT_S)
+            ours.settimeout(connect_s)
             return ours
         except OSError as error:
             raise UnreachableError(f"{device.name} cannot be reached at {device.address}: {error.strerror or error}.") from error

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recovery.findings import Finding
-from recovery.network import failback, failover_look, liveness
+from recovery.network import cable_sheet, failback, failover_look, liveness
 from recovery.network import failover_record as records
 from recovery.network.answers import SwitchError
 from recovery.network.archive import Entry
@@ -15,6 +15,7 @@ from recovery.network.failover_call import Place
 from recovery.network.failover_look import Looked
 from recovery.network.failover_plan import Asked
 from recovery.network.failover_plan import weigh as work_out
+from recovery.network.failover_prove import moves_of
 from recovery.network.failover_record import Record
 from recovery.network.failover_steps import now
 from recovery.network.liveness import Sighting
@@ -81,7 +82,7 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
         said |= {
             "decision": found.record.decision,
             "to_carry": found.record.decision["carried"],
-            "moves": found.record.moves,
+            "cable_steps": _steps(found.record),
             "record": vars(found.record),
             "measured": _figures(found.record),
         }
@@ -128,7 +129,7 @@ def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Findi
     message = f"The fail-over of {record.failed} to {record.spare} is under way (as far as {record.stage}); it is continued."
     said = {
         "decision": record.decision,
-        "moves": record.moves,
+        "cable_steps": _steps(record),
         "continues": True,
         "stage": record.stage,
         "fenced": bool(record.facts.get("fenced_at")),
@@ -144,6 +145,10 @@ def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Findi
             f"{record.spare}, to which {record.failed} was being moved, is not in the inventory any more.", remedy="Put it back there."
         )
     return said, [Finding("continues", "info", message, "People approved this very plan of action; they are not asked again.")]
+
+
+def _steps(record: Record) -> list[dict[str, Any]]:
+    return cable_sheet.steps(moves_of(record), record.decision["failed"]["box"], record.decision["spare"]["box"])
 
 
 def _figures(record: Record) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from recovery.findings import Finding
@@ -25,8 +26,10 @@ def silent(place: Place, patience_s: float, *, links_only: bool = False) -> tupl
     towards = fence.towards(place.cables, failed.name, place.devices)
     until = time.monotonic() + patience_s
     while True:
-        answers = {f"{path} {failed.addresses[path]}": up for path, up in driver.pings(failed.addresses, place.scene.via).items()}
-        states = each([place.devices[name] for name in towards], lambda device: driver.ask(device, ("ports",)))
+        with ThreadPoolExecutor(1) as pool:
+            knocking = pool.submit(driver.pings, failed.addresses, place.scene.via)
+            states = each([place.devices[name] for name in towards], lambda device: driver.ask(device, ("ports",)))
+        answers = {f"{path} {failed.addresses[path]}": up for path, up in knocking.result().items()}
         links = {
             name: {port: port in state.ports and state.ports[port].link == UP for port in towards[name]}
             for name, state in states.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,6 +18,8 @@ from recovery.network.session import Session
 from recovery.network.state import UP, State
 
 TOWARDS = ("ports", "neighbours")
+KNOCK_S = 4.0
+"""How long its command line may take to answer at all: long enough for a second and a third try of TCP to come through."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def _command_line(failed: Device) -> tuple[Sighting, SwitchError | None]:
     """Log in once. Whoever answers with another key, or refuses the account, is told: it is not known that it is the switch."""
     where = f"{failed.user} at {failed.address}"
     try:
-        with Session(failed, idle_s=8, deadline_s=20):
+        with Session(failed, idle_s=8, deadline_s=20, connect_s=KNOCK_S):
             return Sighting("ssh", "control node", "answers", where), None
     except (HostKeyChangedError, HostKeyMissingError, WrongCredentialsError) as error:
         return Sighting("ssh", "control node", "answers", f"{where}: {error.message}"), error
@@ -95,12 +98,14 @@ def look(scene: Scene, failed: str) -> Looked:
     device = scene.devices[failed]
     towards = fence.towards(scene.cables, failed, scene.devices)
     others = [scene.devices[name] for name in towards]
-    doors_seen, doors = _doors(scene, device)
 
     def one(which: Device) -> State | tuple[Sighting, SwitchError | None]:
         return _command_line(which) if which.name == failed else driver.ask(which, TOWARDS)
 
-    found = each([device, *others], one)
+    with ThreadPoolExecutor(2) as pool:
+        knocking, trying = pool.submit(_doors, scene, device), pool.submit(_paths, scene, failed)
+        found = each([device, *others], one)
+    (doors_seen, doors), (path, depending, reached) = knocking.result(), trying.result()
     sightings, refusals = list(doors_seen), []
     told = found[failed]
     if isinstance(told, tuple):
@@ -113,7 +118,6 @@ def look(scene: Scene, failed: str) -> Looked:
             seen, links[name] = _neighbour(name, failed, ports, state)
             sightings.append(seen)
     answering = sum(1 for name in towards if isinstance(found[name], State))
-    path, depending, reached = _paths(scene, failed)
     return Looked(
         (*sightings, *path), answering, doors, {name: one for name, one in links.items() if one}, depending, reached, tuple(refusals)
     )

@@ -24,7 +24,7 @@ from recovery.network.answers import (
     SessionLostError,
     WrongCredentialsError,
 )
-from recovery.network.connection import Line
+from recovery.network.connection import CONNECT_S, Line
 from recovery.network.device import Device
 from recovery.network.scrub_network import hide
 from recovery.network.talk import Talk, talk
@@ -36,9 +36,9 @@ TAIL = 400
 
 
 class Session:
-    """An open session. Use it as a context manager; ``deadline_s`` bounds all of it, ``idle_s`` each silence."""
+    """An open session. Use it as a context manager; ``deadline_s`` bounds all of it, ``idle_s`` each silence, ``connect_s`` the first."""
 
-    def __init__(self, device: Device, *, idle_s: float = IDLE_S, deadline_s: float = 600.0) -> None:
+    def __init__(self, device: Device, *, idle_s: float = IDLE_S, deadline_s: float = 600.0, connect_s: float = CONNECT_S) -> None:
         """Log in and prepare the session. Raises SwitchError."""
         self.device = device
         self.talk: Talk = talk(device.platform)
@@ -48,7 +48,7 @@ class Session:
         self._names: tuple[str, ...] = ()
         self._left = ""  # read beyond what was waited for
         self.armed = False
-        self._line = Line(device)
+        self._line = Line(device, connect_s)
         try:
             self._log_in()
         except BaseException:
