@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from recovery.database import clients
@@ -91,6 +91,8 @@ def moved(job: Job, scene: Scene, platforms: Mapping[str, str], patience_s: floa
         remedy = "Correct these cables, and run the same command again: those that sit right are not asked for."
         raise StepError(Finding("cables-not-right", "stop", sentences, "Whoever hangs there has no network.", remedy))
     at = now()
+    job.record.facts["counted"] = count(scene, job.record, platforms)
+    job.keep()
     quiet = [Finding("cable-not-heard", "warning", one.sentence, remedy="Look at the label of that cable.") for one in missing]
     return {
         "changed": False,
@@ -100,46 +102,68 @@ def moved(job: Job, scene: Scene, platforms: Mapping[str, str], patience_s: floa
     }
 
 
+def _neighbours(scene: Scene, record: Record) -> dict[str, list[str]]:
+    towards = fence.towards(scene.cables, record.failed, scene.devices)
+    return {name: ports for name, ports in towards.items() if name != record.spare}
+
+
+def count(scene: Scene, record: Record, platforms: Mapping[str, str]) -> dict[str, Any]:
+    """Return the error counters of the spare and of its neighbours' ports towards it. Raises SwitchError if the spare cannot be read.
+
+    ``at``; ``errors``, switch -> port -> errors; ``unread``, neighbour -> why it could not be read.
+    """
+    towards, names = _neighbours(scene, record), full_ports(platforms)
+    states = each([scene.devices[name] for name in (record.spare, *towards)], lambda device: driver.ask(device, ("ports", "errors")))
+    errors: dict[str, dict[str, int]] = {}
+    unread: dict[str, str] = {}
+    for name, state in states.items():
+        if isinstance(state, SwitchError):
+            if name == record.spare:
+                raise state
+            unread[name] = state.message
+        else:
+            seen = view(Switch(platforms[name]), state, names)
+            errors[name] = dict(seen.errors) if name == record.spare else {port: seen.errors.get(port, 0) for port in towards[name]}
+    return {"at": now(), "errors": errors, "unread": unread}
+
+
 @dataclass(frozen=True)
 class Proof:
-    """What the proof holds against each other: everything in plain data, found by ``gather``."""
+    """What the proof holds against each other: everything in plain data, found by ``gather``. ``counted``: errors some seconds before."""
 
     before: View
     after: View
-    again: View
     ports: Mapping[str, str]
     far: Mapping[str, State]
-    far_again: Mapping[str, State]
+    counted: Mapping[str, Mapping[str, int]]
     unread: Mapping[str, str]
 
 
 def gather(scene: Scene, plant: Plant, record: Record, *, settle_s: float, pause_s: float) -> Proof:
-    """Read the spare and its neighbours twice, some seconds apart. Waits up to ``settle_s`` for what is still missing."""
-    devices, cables = scene.devices, scene.cables
+    """Read the spare and its neighbours, ``pause_s`` or more after errors were counted; wait up to ``settle_s`` for what is missing."""
+    devices = scene.devices
     spare = devices[record.spare]
     platforms = {name: one.platform for name, one in devices.items()}
     full, lowest = full_ports(platforms), floors(plant, record.spare)
     before = View.from_dict(record.before)
-    neighbours = [devices[name] for name in fence.towards(cables, record.failed, devices) if name != record.spare]
+    # The counters were read when the last cable sat right; what the users did since ran over these ports.
+    counted = record.facts.get("counted") or count(scene, record, platforms)
+    time.sleep(max(0.0, pause_s - (datetime.now(UTC) - clients.moment(counted["at"])).total_seconds()))
     until = time.monotonic() + settle_s
-    with Session(spare, deadline_s=settle_s + pause_s + 120) as session:
+    with Session(spare, deadline_s=settle_s + 120) as session:
         while True:
             after = view(driver.own(spare, session), read(session, TABLES), full, lowest)
             if not _missing(before, after, record) or time.monotonic() >= until:
                 break
             speak(scene)
-        first = each(neighbours, lambda device: driver.ask(device, TABLES))
-        time.sleep(pause_s)
-        again = view(driver.own(spare, session), read(session, TABLES), full, lowest)
-    second = each(neighbours, lambda device: driver.ask(device, TABLES))
+    found = each([devices[name] for name in _neighbours(scene, record)], lambda device: driver.ask(device, TABLES))
     return Proof(
         before,
         after,
-        again,
         record.ports,
-        {name: one for name, one in first.items() if isinstance(one, State)},
-        {name: one for name, one in second.items() if isinstance(one, State)},
-        {name: one.message for name, one in {**first, **second}.items() if isinstance(one, SwitchError)},
+        {name: one for name, one in found.items() if isinstance(one, State)},
+        counted["errors"],
+        {**counted["unread"], **{name: one.message for name, one in found.items() if isinstance(one, SwitchError)}},
     )
 
 
@@ -159,21 +183,20 @@ def _spared(record: Record) -> set[str]:
 
 def deviations(proof: Proof, devices: Mapping[str, Device], plant: Plant, cables: Sequence[Cable], record: Record) -> list[Deviation]:
     """Return what is not as it was, at the spare and at the far ends."""
-    found = sets.compare(proof.before, proof.again, proof.ports, steady=_steady(record), spared=_spared(record))
+    found = sets.compare(proof.before, proof.after, proof.ports, steady=_steady(record), spared=_spared(record))
     used = [move.new_port for move in moves_of(record)]
-    found += sets.still(proof.after.errors, proof.again.errors)
-    found += sets.dim(record.spare, proof.again.light, used)
+    found += sets.still(proof.counted.get(record.spare, {}), proof.after.errors)
+    found += sets.dim(record.spare, proof.after.light, used)
     towards = fence.towards(cables, record.failed, devices)
-    for name, state in proof.far_again.items():
+    for name, state in proof.far.items():
         ports = towards.get(name, [])
         lowest = floors(plant, name)
         light = {port: (power[0], lowest.get(port)) for port, power in state.light.items() if port in ports}
         found += sets.dim(name, light, ports)
-        first = proof.far.get(name)
-        if first is not None:
-            found += [replace_key(one, name) for one in sets.still(_errors(first, ports), _errors(state, ports))]
-        if proof.again.root and state.stp.root and proof.again.root_bridge != state.stp.root:
-            found.append(Deviation("stp", f"root as {name} sees it", proof.again.root_bridge, state.stp.root))
+        if name in proof.counted:
+            found += [replace_key(one, name) for one in sets.still(proof.counted[name], _errors(state, ports))]
+        if proof.after.root and state.stp.root and proof.after.root_bridge != state.stp.root:
+            found.append(Deviation("stp", f"root as {name} sees it", proof.after.root_bridge, state.stp.root))
     found += [Deviation("neighbours", name, "answers", why) for name, why in sorted(proof.unread.items())]
     return found
 
@@ -215,7 +238,7 @@ def measured(summaries: Sequence[Mapping[str, Any]], began: datetime | None) -> 
 def told(found: Sequence[Deviation], proof: Proof) -> tuple[str, str, dict[str, Any]]:
     """Return verdict, reason and figures."""
     grave = [one for one in found if one.grave]
-    figures = {f"proof_{key}": value for key, value in sets.counts(proof.before, proof.again, proof.ports).items()}
+    figures = {f"proof_{key}": value for key, value in sets.counts(proof.before, proof.after, proof.ports).items()}
     if grave:
         return "FAIL", "; ".join(one.sentence() for one in grave[:8]), figures
     quiet = f"; {len(found)} things are told beside it" if found else ""
@@ -253,6 +276,6 @@ def service_call(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
         "measured": {**figures, **gap},
         "milestones": milestones,
         "before": proof.before.as_dict(),
-        "after": proof.again.as_dict(),
+        "after": proof.after.as_dict(),
         "msg": reason,
     }
