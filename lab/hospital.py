@@ -97,6 +97,7 @@ def _refuse_other_shape(
 def _make(lab: Lab, topology: Topology, base: Path, seeded: Path | None, say: Say) -> None:
     say(f"Lab {lab.name}: keys, cables, disks")
     keys.ensure(lab, topology)
+    lab.connection("any").parent.mkdir(mode=0o700, exist_ok=True)
     broken = read_json(lab.faults) or []
     pulled = network.pulled_cables(lab)
     apart = [cable.name for cable in topology.cables.values() if wiring.leads_to_switch(topology, cable)]

@@ -221,12 +221,13 @@ class Rig:
     def forgotten(self, incidents: Sequence[Path]) -> set[tuple[str, int]]:
         """Return what only the memory of the source held when it lost its power: what is newer than the log in its repository.
 
-        How far that reaches is in the plan of action that people approved. Whatever is gone beyond it, or untold, breaks a promise.
+        The run says to which moment it restored, and how many transactions are lost. Whatever else is gone breaks a promise.
         """
-        asked = [row["data"]["action"] for incident in incidents for row in rows(incident, "approval_requested")]
-        if not asked:
+        measured = [row["data"] for incident in incidents for row in rows(incident, "measured")]
+        restored = [str(data["restored_to"]) for data in measured if data.get("restored_to")]
+        if not restored:
             return set()
-        held = self.acknowledged(datetime.fromisoformat(asked[-1]["reaches"]).timestamp())
+        held = self.acknowledged(datetime.fromisoformat(restored[-1]).timestamp())
         gone = self.acknowledged() - self.hospital.committed() - self.before["gone"]
         told = [row["data"]["lost_transactions"] for row in rows(incidents[-1], "measured") if "lost_transactions" in row["data"]]
         expect(told[-1:] or [0], [len(gone)], "the run did not tell how much is lost")

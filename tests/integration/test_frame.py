@@ -346,3 +346,20 @@ def test_a_step_that_was_tried_in_vain_is_a_failure_and_no_refusal(hospital: Hos
     status, said = hospital.end(process)
     assert status == 2, said
     assert "FAIL  step" in said and "the port is broken" in said
+
+
+def test_a_step_of_a_killed_run_waits_for_nobody(hospital: Hospital) -> None:
+    first = hospital.start("step")
+    hospital.until_event("manual_step_asked")
+    os.kill(holder_pid(hospital), signal.SIGKILL)
+    hospital.end(first)
+    assert "waiting" not in hospital.command("status").stdout
+    incident = next((hospital.project / "incidents").glob("2*"))
+    named = hospital.command("confirm", f"{incident.name}/1", "--note", "done")
+    assert named.returncode == 64 and "asked by a run that is gone" in named.stdout + named.stderr
+    again = hospital.start("step")
+    hospital.until_event("manual_step_asked", 2)
+    hospital.mark.touch()
+    assert hospital.command("confirm", "--note", "done").returncode == 0, "only the living run's step waits"
+    status, said = hospital.end(again)
+    assert status == 0, said

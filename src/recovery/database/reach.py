@@ -24,6 +24,8 @@ MANIFEST_POINT = "manifest-"
 class Candidate:
     """One repository as a source: the backup it would give, how far it reaches, and what speaks against it.
 
+    ``reaches``: when its newest log was put there (seconds since the epoch). Nothing later is in it; what came in the moment before may
+    be in the next segment, so the run measures to which transaction it really restored.
     ``older``: further backups that may be tried, where only a replay can tell which one lies before the target.
     """
 

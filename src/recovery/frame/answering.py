@@ -7,7 +7,7 @@ from typing import Any
 
 from recovery.evidence import incident as incidents
 from recovery.evidence.journal import JournalError
-from recovery.frame import approvals, files, project, steps
+from recovery.frame import approvals, files, project, status, steps
 from recovery.frame.project import FrameError
 
 Question = tuple[Path, dict[str, Any]]
@@ -22,6 +22,12 @@ def _directory(reference: str, kind: str) -> Path | None:
         return incidents.open_incident(incident) / kind / number
     except incidents.IncidentError as error:
         raise FrameError(str(error)) from error
+
+
+def _asked_by_living(incident: Path, found: list[Question]) -> list[Question]:
+    """Leave out what a run asked that is gone: killed, it waits for no answer; run again, it asks anew."""
+    running = {one.run for one in status.read_incident(incident).runs if one.state == "running"} if found else set()
+    return [(path, question) for path, question in found if question.get("run") in running]
 
 
 def _only(found: list[Question], what: str, number: str = "") -> Path:
@@ -39,7 +45,7 @@ def answer_approval(reference: str, principal: str, key: str, *, deny: bool, rea
     """Sign an answer to a plan of action. A late, repeated or wrong one is refused and journalled. Returns what to show."""
     named = _directory(reference, approvals.DIRECTORY)
     if named is None:
-        waiting = [each for path in incidents.list_incidents() for each in approvals.open_requests(path)]
+        waiting = [each for path in incidents.list_incidents() for each in _asked_by_living(path, approvals.open_requests(path))]
         named = _only(waiting, "approval", reference)
     request = files.read_json(named / "request.json")
     if request is None:
@@ -69,9 +75,11 @@ def answer_step(reference: str, *, by: str, note: str, evidence: str, done: bool
     """Say that a step was done, or that it cannot be done. Returns what to show."""
     named = _directory(reference, steps.DIRECTORY)
     if named is None:
-        waiting = [each for path in incidents.list_incidents() for each in steps.open_steps(path)]
+        waiting = [each for path in incidents.list_incidents() for each in _asked_by_living(path, steps.open_steps(path))]
         named = _only(waiting, "step", reference)
     step = files.read_json(named / "step.json") or {}
+    if step.get("state") == "waiting" and not _asked_by_living(named.parent.parent, [(named, step)]):
+        raise FrameError(f"Step {named.name} was asked by a run that is gone. Run the runbook again: it asks for what is left to do.")
     if not done and not note:
         raise FrameError("Say why it cannot be done: --note TEXT.")
     steps.answer(named, by=by or project.requester(), note=note, done=done, evidence=evidence)
