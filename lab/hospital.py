@@ -182,8 +182,8 @@ def _stop(lab: Lab) -> None:
 def _remove(lab: Lab) -> None:
     if lab.read():
         lab.write(phase="removing")
-    for name in _recorded(lab):
-        host.power_cut(lab, name)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: host.power_cut(lab, name), _recorded(lab)))
     _withdraw(lab, images_stay=False)
     for path in sorted(lab.root.iterdir(), key=lambda path: path == lab.ledger):  # the ledger last: it says what is left to remove
         if path.is_dir() and not path.is_symlink():

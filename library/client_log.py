@@ -58,46 +58,20 @@ commands:
   elements: str
 """
 
-import json
 import shlex
-from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-
-NEEDED = {"workstation": str, "acknowledged": list, "unknown": list, "gaps": list}
+from ansible.module_utils.recovery.database import client_log
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "since": {"type": "str", "default": ""},
-            "workstation": {"type": "str", "default": ""},
-            "command": {"type": "list", "elements": "str", "default": ["/usr/local/bin/his-client"]},
-        },
-        supports_check_mode=True,
-    )
-    given = module.params
-    path = Path(given["path"])
-    if not path.is_file():
-        module.fail_json(msg=f"There is no client log at {path}. Name it in database_client_log, or start the client on this workstation.")
-    argv = [*given["command"], "--log", str(path)]
-    if given["workstation"]:
-        argv += ["--workstation", given["workstation"]]
-    argv += ["summary"] + (["--since", given["since"]] if given["since"] else [])
-    status, out, err = module.run_command(argv)
-    shown = shlex.join(argv)
-    if status != 0:
-        module.fail_json(msg=f"`{shown}` ended with status {status}: {err.strip() or out.strip()}", commands=[shown])
+    module = AnsibleModule(argument_spec=client_log.OPTIONS, supports_check_mode=True)
+    shown = shlex.join(client_log.command(module.params))
     try:
-        summary = json.loads(out)
-    except ValueError:
-        module.fail_json(msg=f"`{shown}` did not print JSON: {out[:200]!r}", commands=[shown])
-    wrong = [name for name, kind in NEEDED.items() if not isinstance(summary, dict) or not isinstance(summary.get(name), kind)]
-    if wrong:
-        module.fail_json(msg=f"`{shown}` did not say {', '.join(wrong)} in the form that is needed.", commands=[shown])
-    module.exit_json(changed=False, summary=summary, commands=[shown])
+        module.exit_json(changed=False, summary=client_log.read(module.run_command, module.params), commands=[shown])
+    except client_log.ClientLogError as error:
+        module.fail_json(msg=str(error), commands=[shown])
 
 
 if __name__ == "__main__":

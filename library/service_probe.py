@@ -22,10 +22,33 @@ options:
     description: Try again for so many seconds; a service that has just started may need some.
     type: int
     default: 15
+  log:
+    description: >-
+      Read then what the users of this workstation saw, as M(client_log) does; its options. While their service is still away,
+      it is read again until O(patience_s) is over.
+    type: dict
+    suboptions:
+      path:
+        description: The log of attempts, one JSON object a line.
+        type: path
+        required: true
+      since:
+        description: Only attempts sent since this time (ISO 8601, with zone).
+        type: str
+        default: ""
+      workstation:
+        description: The name under which the workstation writes its transactions; the client's own unless told.
+        type: str
+        default: ""
+      command:
+        description: The client's program and its options, to which C(summary) is appended.
+        type: list
+        elements: str
+        default: [/usr/local/bin/his-client]
 attributes:
   check_mode:
     support: full
-    description: In check mode the probe is not made and nothing is said about the service.
+    description: In check mode the probe is not made and nothing is said about the service; a log is read all the same.
 author: Hospital Recovery
 """
 
@@ -33,6 +56,9 @@ EXAMPLES = r"""
 - name: Register a patient at the ward
   service_probe:
     command: [/usr/local/bin/his-client, probe]
+    log:
+      path: /var/log/his-client/acknowledged.jsonl
+      since: "2026-11-21T03:20:00+08:00"
 """
 
 RETURN = r"""
@@ -53,15 +79,39 @@ measured:
   description: C(probe_s), how long the successful attempt took, and C(probe_attempts).
   returned: when the probe was made
   type: dict
+summary:
+  description: What the users saw, see M(client_log).
+  returned: with O(log), unless the probe failed
+  type: dict
 """
 
 import shlex
 import time
 from datetime import datetime, timezone
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.recovery.database import client_log
 
 PAUSE_S = 0.5
+
+
+def seen(module: AnsibleModule) -> dict[str, Any]:
+    """Return what the users saw, if it was asked for; ends the module where it cannot be read.
+
+    The probe may come before the users' own next attempt: for as long as patience lasts, their gap is given the time to end.
+    """
+    if not module.params["log"]:
+        return {}
+    until = time.monotonic() + (0 if module.check_mode else module.params["patience_s"])
+    while True:
+        try:
+            summary = client_log.read(module.run_command, module.params["log"])
+        except client_log.ClientLogError as error:
+            module.fail_json(msg=f"The service works at this workstation, but what its users saw cannot be read. {error}")
+        if all(gap.get("end") for gap in summary["gaps"]) or time.monotonic() >= until:
+            return {"summary": summary}
+        time.sleep(PAUSE_S)
 
 
 def main() -> None:
@@ -70,13 +120,14 @@ def main() -> None:
         argument_spec={
             "command": {"type": "list", "elements": "str", "required": True},
             "patience_s": {"type": "int", "default": 15},
+            "log": {"type": "dict", "options": client_log.OPTIONS},
         },
         supports_check_mode=True,
     )
     argv = module.params["command"]
     shown = shlex.join(argv)
     if module.check_mode:
-        module.exit_json(changed=False, msg=f"Would run `{shown}` here.")
+        module.exit_json(changed=False, msg=f"Would run `{shown}` here.", **seen(module))
     until = time.monotonic() + module.params["patience_s"]
     attempts = 0
     while True:
@@ -106,6 +157,7 @@ def main() -> None:
         measured=measured,
         milestones=[{"name": "service_proven", "at": at, "detail": f"`{shown}` succeeded"}],
         commands=[shown],
+        **seen(module),
     )
 
 

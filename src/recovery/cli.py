@@ -22,7 +22,7 @@ next(each for each in typer.BadParameter.__mro__ if each.__name__ == "UsageError
 MOUNTED = {
     "drill": ("recovery.drill.cli", "app", "What was rehearsed, and what is due."),
     "evidence": ("recovery.evidence.cli", "app", "Check the evidence of an incident, seal it, show its journal."),
-    "report": ("recovery.report.cli", "report", "Write the report of an incident: one HTML file and a PDF."),
+    "report": ("recovery.report.cli", "report", "Write the reports of incidents: one HTML file and a PDF each."),
 }
 
 

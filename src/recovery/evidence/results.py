@@ -68,7 +68,7 @@ def _summaries(task: Task, parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple
     """Yield what the users of each workstation saw, second by second: the report plots it, so it is kept whatever its size."""
     for part in parts:
         summary = part.get("summary")
-        if task.action.endswith("client_log") and isinstance(summary, Mapping) and "censored" not in part:
+        if task.action.endswith(("client_log", "service_probe")) and isinstance(summary, Mapping) and "censored" not in part:
             name = f"client-summary-{summary.get('workstation', task.host)}.json"
             yield name, json.dumps(summary, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
 

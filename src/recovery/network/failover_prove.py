@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from recovery.network.session import Session
 from recovery.network.state import State, read
 from recovery.network.views import floors, full_ports, view
 
+HEAR_S = 0.25
+"""How often is looked whether somebody was heard. Seconds."""
 TABLES = ("ports", "macs", "neighbours", "stp_root", "stp", "aggregates", "light", "vlans", "errors", "speeds")
 
 
@@ -38,10 +41,37 @@ def moves_of(record: Record) -> list[Move]:
     return [Move.from_dict(one) for one in record.moves]
 
 
-def speak(scene: Scene) -> None:
-    """Let those speak who are silent by themselves: an echo to each makes the routers on the way ask for it, and be learned."""
-    inband = {f"{name} in band": device.addresses["inband"] for name, device in scene.devices.items() if "inband" in device.addresses}
-    driver.pings({**scene.probes, **inband}, scene.via)
+class Speaking:
+    """Lets those speak who are silent by themselves: an echo to each makes the routers on the way ask for it, and be learned.
+
+    Whoever waits for one of them does not wait for all the others: the echoes go out beside it.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        """Begin with the first round of echoes."""
+        inband = {f"{name} in band": device.addresses["inband"] for name, device in scene.devices.items() if "inband" in device.addresses}
+        self._targets, self._via = {**scene.probes, **inband}, scene.via
+        self._problem: SwitchError | None = None
+        self._round = self._begin()
+
+    def _begin(self) -> threading.Thread:
+        thread = threading.Thread(target=self._speak, daemon=True)  # a round under way at the end holds up nobody
+        thread.start()
+        return thread
+
+    def _speak(self) -> None:
+        try:
+            driver.pings(self._targets, self._via)
+        except SwitchError as error:
+            self._problem = error
+
+    def go_on(self) -> None:
+        """Wait a moment, and begin the next round when the last one is over. Raises SwitchError if no echo can be sent from here."""
+        self._round.join(HEAR_S)
+        if self._problem is not None:
+            raise self._problem
+        if not self._round.is_alive():
+            self._round = self._begin()
 
 
 def cable(scene: Scene, record: Record, number: int, platforms: Mapping[str, str], patience_s: float) -> tuple[bool, str]:
@@ -50,6 +80,7 @@ def cable(scene: Scene, record: Record, number: int, platforms: Mapping[str, str
     move = next(one for one in moves if one.number == number)
     full = full_ports(platforms)
     until = time.monotonic() + patience_s
+    speaking = Speaking(scene)
     bare = Switch(spare.platform)  # where a cable sits is told by what is seen, not by what is configured
     with Session(spare, deadline_s=patience_s + 60) as session:
         while True:
@@ -60,7 +91,7 @@ def cable(scene: Scene, record: Record, number: int, platforms: Mapping[str, str
             if time.monotonic() >= until:
                 # Whom it could speak to may not be plugged in yet: all of them are looked at again when the last cable is moved.
                 return True, f"{seen.sentence} It is looked at again when all cables are moved."
-            speak(scene)
+            speaking.go_on()
 
 
 def sits(job: Job, platforms: Mapping[str, str]) -> dict[str, Any]:
@@ -78,13 +109,14 @@ def moved(job: Job, scene: Scene, platforms: Mapping[str, str], patience_s: floa
     """See in one session that every cable sits where it belongs. Raises StepError, naming each that does not."""
     moves, full = moves_of(job.record), full_ports(platforms)
     until = time.monotonic() + patience_s
+    speaking = Speaking(scene)
     with Session(job.spare, deadline_s=patience_s + 120) as session:
         while True:
             seen = view(Switch(job.spare.platform), read(session, driver.LOOKING), full)
             missing = [one for one in (cable_sheet.look(move, seen, job.spare.name, moves) for move in moves) if not one.right]
             if not missing or time.monotonic() >= until:
                 break
-            speak(scene)
+            speaking.go_on()
     wrong = [one for one in missing if not one.unheard]
     if wrong:
         sentences = " ".join(one.sentence for one in wrong)
@@ -150,12 +182,13 @@ def gather(scene: Scene, plant: Plant, record: Record, *, settle_s: float, pause
     counted = record.facts.get("counted") or count(scene, record, platforms)
     time.sleep(max(0.0, pause_s - (datetime.now(UTC) - clients.moment(counted["at"])).total_seconds()))
     until = time.monotonic() + settle_s
+    speaking = Speaking(scene)
     with Session(spare, deadline_s=settle_s + 120) as session:
         while True:
             after = view(driver.own(spare, session), read(session, TABLES), full, lowest)
             if not _missing(before, after, record) or time.monotonic() >= until:
                 break
-            speak(scene)
+            speaking.go_on()
     found = each([devices[name] for name in _neighbours(scene, record)], lambda device: driver.ask(device, TABLES))
     return Proof(
         before,

@@ -1,4 +1,4 @@
-"""`recovery report DIR`: registered by the command line of the frame."""
+"""`recovery report DIR...`: registered by the command line of the frame."""
 
 from __future__ import annotations
 
@@ -17,22 +17,26 @@ ZONE_VARIABLE = "RECOVERY_TIMEZONE"
 
 
 def report(
-    directory: Annotated[Path, typer.Argument(help="The incident's directory, like incidents/2026-11-21-01.", metavar="DIR")],
+    directories: Annotated[list[Path], typer.Argument(help="An incident's directory, like incidents/2026-11-21-01.", metavar="DIR...")],
     language: Annotated[
         str, typer.Option("--language", "-l", envvar=LANGUAGE_VARIABLE, help="Language of the report.", metavar="|".join(LANGUAGES))
     ] = "zh",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Directory for report.html and report.pdf; by default the incident's own.")
+        Path | None, typer.Option("--output", "-o", help="Directory for one report.html and report.pdf; by default the incident's own.")
     ] = None,
     timezone: Annotated[
         str, typer.Option("--timezone", envvar=ZONE_VARIABLE, help="Time zone of the times shown, like Asia/Shanghai.")
     ] = "UTC",
 ) -> None:
-    """Write report.html and report.pdf of an incident: timeline, recovery time, data lost, every step, and the evidence."""
-    try:
-        written = write(directory, language, output, timezone)
-    except ReportError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(64) from error
-    for path in written:
-        typer.echo(os.fspath(path))
+    """Write report.html and report.pdf of incidents: timeline, recovery time, data lost, every step, and the evidence."""
+    if output is not None and len(directories) > 1:
+        typer.echo("--output takes the report of one incident. Leave it out: each report goes into its incident's own directory.", err=True)
+        raise typer.Exit(64)
+    for directory in directories:
+        try:
+            written = write(directory, language, output, timezone)
+        except ReportError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(64) from error
+        for path in written:
+            typer.echo(os.fspath(path))

@@ -12,7 +12,7 @@ from typing import Any
 from .incident import Event, Incident, dicts, number, parse_time
 
 KIND = "client-summary"
-READERS = ("client_log",)
+READERS = ("client_log", "service_probe")
 NAMED = re.compile(r"client-summary-(?P<host>[^/]+)\.json$")
 
 
