@@ -68,9 +68,14 @@ options:
     type: dict
     default: {}
   quiet:
-    description: C(open) and a sentence. A failback outside of the quiet window is refused unless a named person wants it.
+    description: >-
+      C(from) and C(to) as HH:MM in O(time_zone): a failback outside of them is refused unless a named person wants it. Empty for any time.
     type: dict
     default: {}
+  time_zone:
+    description: The zone of the hospital's clocks (IANA name).
+    type: str
+    default: UTC
   looked:
     description: What V(look) returned.
     type: dict
@@ -180,6 +185,7 @@ def main() -> None:
             "limits": {"type": "dict", "default": {}},
             "times": {"type": "dict", "default": {}},
             "quiet": {"type": "dict", "default": {}},
+            "time_zone": {"type": "str", "default": "UTC"},
             "looked": {"type": "dict", "default": {}},
             "client_summaries": {"type": "list", "elements": "dict", "default": []},
             **FAILOVER,

@@ -14,7 +14,6 @@ import re
 import signal
 from collections.abc import Iterator
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -170,7 +169,7 @@ def test_a_cut_segment_goes_to_the_spare_pair_that_is_good(hospital: Hospital) -
 
 
 def test_a_segment_goes_home_once_its_strand_was_mended_and_measured(hospital: Hospital) -> None:
-    home = ("fibre_restore", *AT_THE_STATIONS, "-e", json.dumps({"fibre_quiet_window": another_hour(hospital)}))
+    home = ("fibre_restore", *AT_THE_STATIONS, "-e", json.dumps({"network_quiet": hospital.another_hour()}))
     refused(hospital, "home-broken", *home, "-e", "override=not-quiet", "-e", "override_by=tester")
     hospital.lab("fibre", "repair", "acc-2-e1")
     passed(hospital, "fibre_check", "-e", "pairs=acc-2-e1")
@@ -185,13 +184,6 @@ def test_a_segment_goes_home_once_its_strand_was_mended_and_measured(hospital: H
     assert hospital.works("emergency-1"), "nothing runs over the spare pair any more"
     hospital.merge()
     assert (pairs(hospital)["acc-2-w1"]["state"], pairs(hospital)["acc-2-e1"]["state"]) == ("spare", "in-use")
-
-
-def another_hour(hospital: Hospital) -> dict[str, str]:
-    """Return a quiet window that it is not at this moment."""
-    told = yaml.safe_load((hospital.record / "group_vars" / "all" / "database.yml").read_text(encoding="utf-8"))
-    now = datetime.datetime.now(ZoneInfo(told["hospital_time_zone"]))
-    return {key: f"{now + datetime.timedelta(hours=hours):%H:%M}" for key, hours in (("from", 6), ("to", 8))}
 
 
 # --- no spare is left --------------------------------------------------------------------------------------------------
@@ -234,7 +226,7 @@ def test_the_ward_goes_home_from_the_temporary_cable(hospital: Hospital) -> None
     hospital.lab("fibre", "repair", "acc-1-e1")
     passed(hospital, "fibre_check", "-e", "pairs=acc-1-e1")
     hospital.merge()
-    accepted = ("-e", json.dumps({"fibre_quiet_window": another_hour(hospital)}), "-e", "override=not-quiet", "-e", "override_by=tester")
+    accepted = ("-e", json.dumps({"network_quiet": hospital.another_hour()}), "-e", "override=not-quiet", "-e", "override_by=tester")
     passed(hospital, "fibre_restore", "-e", "segment=core-a--acc-1", *AT_THE_STATIONS, *accepted)
     assert hospital.works("ward-1")
     assert "xg1" in carried(hospital, "acc-1") and "xg42" in carried(hospital, "core-a")

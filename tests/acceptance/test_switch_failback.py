@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from collections.abc import Iterator
 
@@ -29,9 +28,11 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
 
 def run(hospital: Hospital, runbook: str, *words: str) -> tuple[int, str]:
     """Run a runbook about the switch; its quiet window is at another hour."""
-    now = datetime.datetime.now()
-    window = {key: f"{now + datetime.timedelta(hours=hours):%H:%M}" for key, hours in (("from", 6), ("to", 8))}
-    options = {"network_workstations": STATIONS, "switch_failover_inventory": str(hospital.record), "network_quiet": window}
+    options = {
+        "network_workstations": STATIONS,
+        "switch_failover_inventory": str(hospital.record),
+        "network_quiet": hospital.another_hour(),
+    }
     return hospital.run(runbook, "-l", FAILED, "-e", json.dumps(options), *words)
 
 

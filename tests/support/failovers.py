@@ -105,7 +105,8 @@ def stage(directory: Path) -> Iterator[Stage]:
         given = {
             "failed": "core-a", "switches": entries, "plant": str(plant), "archive": str(directory / "archive"),
             "vault_password_file": str(password), "incidents": str(directory / "incidents"), "via": [], "probes": {}, "control": "control",
-            "kind": "failover", "spare": "", "spares": ["core-s"], "boxes": {}, "compatible": {}, "fence": "power", "quiet": {"open": True},
+            "kind": "failover", "spare": "", "spares": ["core-s"], "boxes": {}, "compatible": {}, "fence": "power", "quiet": {},
+            "time_zone": "UTC",
             "people": [{"who": "duty", "zh": "值班", "en": "duty"}], "limits": {"archive_max_age_s": 3600}, "looked": DEAD,
             "times": {"fence_s": 1, "move_s": 1, "line_s": 0.01, "prove_s": 1}, "client_summaries": [],
         }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
@@ -10,6 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
+
+import yaml
 
 from recovery.network.archive import Archive
 from support import vendor_session
@@ -91,6 +95,12 @@ class Hospital:
         (branch,) = self.git("branch", "--list", "proposal/*", "--no-merged", "HEAD", "--format=%(refname:short)").split()
         self.git("merge", "--quiet", branch)
         return self.git("log", "-1", "--format=%B", branch)
+
+    def another_hour(self) -> dict[str, str]:
+        """Return a quiet window that it is not at this moment, by the clocks that the record says."""
+        told = yaml.safe_load((self.record / "group_vars" / "all" / "database.yml").read_text(encoding="utf-8"))
+        now = datetime.datetime.now(ZoneInfo(told["hospital_time_zone"]))
+        return {key: f"{now + datetime.timedelta(hours=hours):%H:%M}" for key, hours in (("from", 6), ("to", 8))}
 
     # --- what a run leaves, and who works ----------------------------------------------------------------------------------
 

@@ -166,17 +166,3 @@ def test_sign_and_order_say_which_way_until_when_and_whom_to_call() -> None:
     for language, told in (("zh", "永久修复工单"), ("en", "Order of a permanent repair")):
         order = fibre_signs.order(about, language)
         assert all(word in order for word in (told, "2026-12-06", "fibre_check -e pairs=acc-2-e1", f"fibre_restore -e segment={SEGMENT}"))
-
-
-@pytest.mark.parametrize(
-    ("window", "at", "is_quiet"),
-    [
-        (("00:00", "05:00"), "2026-11-21T18:00:00+00:00", True),  # 02:00 in Shanghai
-        (("00:00", "05:00"), "2026-11-21T21:00:00+00:00", False),  # 05:00: the window is over
-        (("22:00", "05:00"), "2026-11-22T15:30:00+00:00", True),  # 23:30
-        (("22:00", "05:00"), "2026-11-22T03:00:00+00:00", False),
-    ],
-)
-def test_the_quiet_window_is_that_of_the_hospitals_clocks(window: tuple[str, str], at: str, is_quiet: bool) -> None:
-    given = {"from": window[0], "to": window[1]}
-    assert fibre_plan.quiet(given, "Asia/Shanghai", datetime.datetime.fromisoformat(at)) is is_quiet

@@ -78,7 +78,7 @@ REFUSED = [
     ({"people": [{"who": "x", "zh": "x", "en": "x", "takes": ["fibre"]}]}, "nobody-for-the-cables"),
     ({"looked": {"sightings": [{"side": "path", "by": "control", "seen": "forwards", "detail": ""}], "others_answer": 1}}, "switch-alive"),
     ({"looked": {"sightings": [], "others_answer": 0}}, "control-node-cut-off"),
-    ({"kind": "failback", "spare": "core-s", "quiet": {"open": False, "sentence": "noon"}}, "not-quiet"),
+    ({"kind": "failback", "spare": "core-s", "quiet": {"from": "00:00", "to": "00:00"}}, "not-quiet"),
 ]
 
 

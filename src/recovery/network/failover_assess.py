@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recovery.findings import Finding
-from recovery.network import cable_sheet, failback, failover_look, liveness
+from recovery.network import cable_sheet, failback, failover_look, liveness, quiet
 from recovery.network import failover_record as records
 from recovery.network.answers import SwitchError
 from recovery.network.archive import Entry
@@ -112,17 +112,10 @@ def _addresses(place: Place, record: Record) -> dict[str, str]:
 
 def _quiet(given: Mapping[str, Any]) -> list[Finding]:
     """A failback interrupts the wards for as long as cables are moved: it waits for the quiet window."""
-    if given["kind"] != "failback" or given["quiet"].get("open", True):
+    if given["kind"] != "failback":
         return []
-    return [
-        Finding(
-            "not-quiet",
-            "overridable",
-            f"This is not the quiet window of the network ({given['quiet'].get('sentence', '')}).",
-            "Every cable that is moved cuts somebody off for some seconds.",
-            "Come back in the quiet window, with the departments told.",
-        )
-    ]
+    why = "Every cable that is moved cuts somebody off for some seconds."
+    return quiet.against(given["quiet"], given["time_zone"], datetime.now(UTC), why)
 
 
 def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Finding]]:

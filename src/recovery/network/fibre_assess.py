@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.findings import Finding
-from recovery.network import fibre_ends, fibre_judge, fibre_look, fibre_plan, fibre_state, proposal
+from recovery.network import fibre_ends, fibre_judge, fibre_look, fibre_plan, fibre_state, proposal, quiet
 from recovery.network.answers import SwitchError
 from recovery.network.device import Device
 from recovery.network.fetch import each
@@ -163,9 +163,8 @@ def _of_kind(asked: Request, verdict: Verdict, now: datetime.datetime) -> list[F
     if asked.kind != "restore":
         return list(verdict.findings)
     found = [one for one in verdict.findings if one.code != "primary-alive"]
-    if asked.window and not fibre_plan.quiet(asked.window, asked.zone, now):
-        found.append(fibre_plan.not_quiet(asked.window, asked.zone, verdict.segment))
-    return found
+    why = f"The segment {verdict.segment} works; moving it interrupts those behind it for a moment."
+    return [*found, *quiet.against(asked.window, asked.zone, now, why)]
 
 
 def _planned(

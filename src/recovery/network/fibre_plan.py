@@ -6,7 +6,6 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from recovery.findings import Finding
 from recovery.network import fibre_choose, fibre_ends
@@ -81,24 +80,6 @@ def temporary(plant: Plant, segment: str, laying: Laying, today: datetime.date) 
     due = Temporary(today, today + datetime.timedelta(days=laying.repair_days), laying.incident)
     route = Route(name, panels, laying.length_m, 2, {"zh": laying.zh, "en": laying.en}, due)
     return route, Pair(f"{name}-1", name, (1, 2), "spare", tested=today)
-
-
-def quiet(window: Mapping[str, str], zone: str, now: datetime.datetime) -> bool:
-    """Say whether a moment lies in the quiet window (``from``, ``to`` as HH:MM of the hospital's zone; it may span midnight)."""
-    start, end = (datetime.time.fromisoformat(window[key]) for key in ("from", "to"))
-    at = now.astimezone(ZoneInfo(zone)).time()
-    return start <= at < end if start <= end else at >= start or at < end
-
-
-def not_quiet(window: Mapping[str, str], zone: str, segment: str) -> Finding:
-    """Return that a planned move is asked for while the hospital is busy."""
-    return Finding(
-        "not-quiet",
-        "overridable",
-        f"It is not the quiet window ({window['from']} to {window['to']}, {zone}).",
-        f"The segment {segment} works; moving it interrupts those behind it for a moment.",
-        "Run it in the window, or announce the interruption and have somebody answer for it.",
-    )
 
 
 # --- what people approve ---------------------------------------------------------------------------------------------
