@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab.state import Lab
+from recovery.network.plant import load
 from support.hospital import Hospital, booted, without
+from support.project import PROJECT
 
 FAILED, SPARE, STATIONS = "acc-1", "acc-s", ["ward-1", "outpatient-1"]
 CABLES = ("ward-1", "outpatient-1", "acc-1-e1")
@@ -68,6 +70,11 @@ def test_the_repaired_switch_takes_its_place_again(hospital: Hospital) -> None:
     for switch in (FAILED, SPARE):
         shown = hospital.show(switch, "display current-configuration")
         assert f"sysname {switch}\n" in shown, shown
+
+
+def test_the_spare_is_carried_back_to_where_it_is_kept(hospital: Hospital) -> None:
+    stands = Lab.named(hospital.name).read()["carried"]
+    assert stands[SPARE] == load(PROJECT / "inventories/lab/plant").room_of(SPARE).name
 
 
 def test_the_box_that_stood_in_is_the_spare_again_that_it_was(hospital: Hospital) -> None:

@@ -14,10 +14,12 @@ from recovery.network import change
 from recovery.network import failover_driver as driver
 from recovery.network.answers import SwitchError
 from recovery.network.archive import Archive, Entry
+from recovery.network.cable_sheet import LANGUAGES
 from recovery.network.device import Device
 from recovery.network.failover_record import Record
 from recovery.network.fetch import Fetched, digest, fetch, steady
 from recovery.network.parse import parse
+from recovery.network.plant import Plant
 from recovery.network.session import Session
 from recovery.network.talk import talk
 
@@ -60,6 +62,23 @@ def before_it_stood_in(last: Record | None) -> str:
     if last is None:
         return ""
     return last.earlier if last.kind == "failback" else last.sealed
+
+
+def home(last: Record | None, plant: Plant) -> dict[str, str]:
+    """Return from which room into which the box that stood in is carried, empty where it was never carried away.
+
+    ``from``, ``to``, and the way in words, ``zh`` and ``en``.
+    """
+    if last is None:
+        return {}
+    if last.kind == "failback":
+        return dict(last.facts.get("home") or {})
+    way = last.decision.get("carried") or {}
+    if not way:
+        return {}
+    here, there = (plant.rooms[way[key]].title if way[key] in plant.rooms else dict.fromkeys(LANGUAGES, way[key]) for key in ("to", "from"))
+    words = {language: f"{here[language]} -> {there[language]}" for language in LANGUAGES}
+    return {"from": way["to"], "to": way["from"], **words}
 
 
 def as_work(device: Device, work: Device) -> Device:

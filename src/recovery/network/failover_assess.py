@@ -79,9 +79,11 @@ def weigh(given: Mapping[str, Any], *, rehearsal: bool) -> tuple[dict[str, Any],
     if found.record is not None:
         found.record.facts["boxes"] = _addresses(place, found.record)
         found.record.earlier = failback.before_it_stood_in(last) if back else ""
+        found.record.facts["home"] = failback.home(last, place.plant) if back else {}
         said |= {
             "decision": found.record.decision,
             "to_carry": found.record.decision["carried"],
+            "home": found.record.facts["home"],
             "cable_steps": _steps(found.record),
             "record": vars(found.record),
             "measured": _figures(found.record),
@@ -128,6 +130,7 @@ def _continued(record: Record, place: Place) -> tuple[dict[str, Any], list[Findi
         "fenced": bool(record.facts.get("fenced_at")),
         # The timer starts as soon as the spare answers from its new place.
         "to_carry": {} if record.reached("armed") else record.decision["carried"],
+        "home": record.facts.get("home") or {},
         "state": record.decision["state"],
         "behind": record.decision["affected"],
         "began_at": str(record.facts.get("began_at") or now()),
