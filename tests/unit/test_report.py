@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import typer
 
 from fixtures.report.builder import START, Builder, client_summary, iso, recovery
+from recovery.report import cli as command
 from recovery.report import page
 from recovery.report.incident import Incident, ReportError, number, parse_time, read
 from recovery.report.outage import MILESTONES, figures, outages
@@ -307,6 +309,18 @@ def test_the_same_incident_gives_the_same_bytes(whole: Path, tmp_path: Path) -> 
     first, second = page.write(whole, "zh", tmp_path / "a"), page.write(whole, "zh", tmp_path / "b")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_several_incidents_are_reported_in_one_go_each_in_its_own_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    incidents = [tmp_path / name for name in ("2026-11-20-01", "2026-11-20-02")]
+    for incident in incidents:
+        recovery(incident)
+    command.report(incidents)
+    told = [incident / name for incident in incidents for name in ("report.html", "report.pdf")]
+    assert capsys.readouterr().out.split() == [str(path) for path in told] and all(path.stat().st_size > 1000 for path in told)
+    with pytest.raises(typer.Exit) as refused:
+        command.report(incidents, output=tmp_path)
+    assert refused.value.exit_code == 64 and "one incident" in capsys.readouterr().err
 
 
 def test_an_artefact_outside_of_the_incident_is_not_read(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def test_segments_name_the_milestones_that_are_missing_between(tmp_path: Path) -
 # ---- the workload
 
 
-def test_the_summary_that_the_workloads_client_prints_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["client_log", "service_probe"])
+def test_the_summary_that_the_workloads_client_prints_is_read(tmp_path: Path, module: str) -> None:
     from lab.his.summary import summarise
 
     begin = START
@@ -89,7 +90,7 @@ def test_the_summary_that_the_workloads_client_prints_is_read(tmp_path: Path) ->
     build = Builder(tmp_path)
     build.begin()
     content = json.dumps({"results": [{"item": "ward-1", "summary": summary}]}).encode()
-    build.add("task", name="Read what the users saw", result="ok", data={"action": "client_log"}, attach=(("result.json", content),))
+    build.add("task", name="Read what the users saw", result="ok", data={"action": module}, attach=(("result.json", content),))
     clients, unreadable = read_clients(read(tmp_path))
     assert unreadable == []
     (client,) = clients
