@@ -64,12 +64,14 @@ class Kind:
         return image.cache_root() / f"prepared-{self.name}-{self.digest()}"
 
 
-FLAT = Kind("flat", "small", ("--flat", "--without", "lis-db", "--without", "pacs"))
+# Whose disasters are not among those of the hospital's own system and its network.
+WITHOUT = ("--without", "lis-db", "--without", "pacs")
+FLAT = Kind("flat", "small", ("--flat", *WITHOUT))
 
 
 def switched(scale: str) -> Kind:
-    """Return a whole hospital with its switches, whose configurations are kept in an archive beside its disks."""
-    return Kind("whole", scale, (), (*PROTECT, ("The switches' configurations are kept", ("recovery", "run", "switch_archive"))))
+    """Return a hospital with its switches, whose configurations are kept in an archive beside its disks."""
+    return Kind("switched", scale, WITHOUT, (*PROTECT, ("The switches' configurations are kept", ("recovery", "run", "switch_archive"))))
 
 
 def young(kind: Kind) -> Path | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
@@ -32,11 +34,15 @@ def report(
     if output is not None and len(directories) > 1:
         typer.echo("--output takes the report of one incident. Leave it out: each report goes into its incident's own directory.", err=True)
         raise typer.Exit(64)
-    for directory in directories:
-        try:
-            written = write(directory, language, output, timezone)
-        except ReportError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(64) from error
-        for path in written:
-            typer.echo(os.fspath(path))
+    many = len(directories)
+    try:
+        if many == 1:
+            written = [write(directories[0], language, output, timezone)]
+        else:  # laying out a page keeps a processor busy for seconds
+            with ProcessPoolExecutor(min(many, os.cpu_count() or 1)) as pool:
+                written = list(pool.map(write, directories, [language] * many, [None] * many, [timezone] * many))
+    except ReportError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(64) from error
+    for path in itertools.chain.from_iterable(written):
+        typer.echo(os.fspath(path))
