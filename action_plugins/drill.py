@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from recovery.drill import history, judging
 from recovery.drill.choice import choose
-from recovery.frame.action import RunContext, plain
+from recovery.frame.action import FrameAction, RunContext
 from recovery.frame.files import iso, now
 from recovery.frame.project import FrameError, project_root
 from recovery.plan import PlanError, load_drills, load_targets
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
-    "verb": {"type": "str", "required": True, "choices": ["choose", "judge"]},
-    "name": {"type": "str", "required": True},
-    "asked": {"type": "dict", "default": {}},
-    "choice": {"type": "dict", "default": {}},
-    "decision": {"type": "dict", "default": {}},
-    "proven_at": {"type": "str", "default": ""},
-    "began_at": {"type": "str", "default": ""},
-    "wards": {"type": "list", "elements": "dict", "default": []},
-}
 
-
-class ActionModule(ActionBase):
+class ActionModule(FrameAction):
     """See library/drill.py for the documentation."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
+    ARGUMENTS: ClassVar[Mapping[str, Any]] = {
+        "verb": {"type": "str", "required": True, "choices": ["choose", "judge"]},
+        "name": {"type": "str", "required": True},
+        "asked": {"type": "dict", "default": {}},
+        "choice": {"type": "dict", "default": {}},
+        "decision": {"type": "dict", "default": {}},
+        "proven_at": {"type": "str", "default": ""},
+        "began_at": {"type": "str", "default": ""},
+        "wards": {"type": "list", "elements": "dict", "default": []},
+    }
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def act(self, run: RunContext, arguments: dict[str, Any]) -> dict[str, Any]:
         """Choose or judge."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, raw = self.validate_argument_spec(ARGUMENTS)
-        given = plain(raw)
         try:
             plan = project_root() / "plan"
-            drill = load_drills(plan)[given["name"]]
-            if given["verb"] == "choose":
-                return result | self._choose(drill, given)
+            drill = load_drills(plan)[arguments["name"]]
+            if arguments["verb"] == "choose":
+                return self._choose(drill, arguments)
             targets = load_targets(plan)
-            return result | self._judge(RunContext(task_vars or {}), drill.clause, targets, given)
+            return self._judge(run, drill.clause, targets, arguments)
         except KeyError as error:
             raise AnsibleActionFail(f"plan/drills.yml knows no drill {error}.") from error
         except (PlanError, FrameError, history.HistoryError, ValueError) as error:

@@ -92,6 +92,8 @@ class ActionModule(FrameAction):
     def _orders(self, arguments: Mapping[str, Any]) -> list[Order]:
         language = self.variable("language", "en")
         claim = Claim(**arguments["claim"]) if arguments["claim"] else None
+        if claim is not None:  # loaded once here, for each claim is looked at in a fork of this process
+            self._shared_loader_obj.action_loader.get(claim.module, class_only=True)
         orders = []
         for asked in arguments["steps"] if arguments["steps"] is not None else [arguments]:
             step = {key: asked[key] for key in STEP}

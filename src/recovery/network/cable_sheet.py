@@ -126,6 +126,11 @@ class Seen:
         """Tell whether there is link and nobody was heard, neither whom it should be nor a stranger."""
         return not self.right and not self.where and self.by == ("link",)
 
+    @property
+    def dark(self) -> bool:
+        """Tell whether there is no link yet, and the cable was recognised nowhere."""
+        return not self.right and not self.where and self.by == ("no link",)
+
 
 def _recognised(move: Move, view: View) -> tuple[str, str]:
     """Return the port in which the cable's far end is seen, and by what."""
@@ -158,7 +163,8 @@ def look(move: Move, view: View, switch: str, others: Iterable[Move] = ()) -> Se
             (by,),
         )
     if not link:
-        return Seen(False, "", f"{move.new_port} of {switch} has no link yet: {move.cable} (far end {move.far}) belongs there.")
+        sentence = f"{move.new_port} of {switch} has no link yet: {move.cable} (far end {move.far}) belongs there."
+        return Seen(False, "", sentence, ("no link",))
     stranger = _stranger(move, view, others)
     if stranger:
         return Seen(False, "", f"{move.new_port} of {switch} has link, but not from {move.far}.{stranger}")

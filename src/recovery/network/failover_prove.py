@@ -74,23 +74,27 @@ class Speaking:
             self._round = self._begin()
 
 
-def cable(scene: Scene, record: Record, number: int, platforms: Mapping[str, str], patience_s: float) -> tuple[bool, str]:
-    """Tell whether a cable sits where it belongs, by link, neighbour and address; waits so long for a host that has not spoken yet."""
+def cable(scene: Scene, record: Record, number: int, platforms: Mapping[str, str], patience_s: float, hear_s: float) -> tuple[bool, str]:
+    """Tell whether a cable sits where it belongs, by link, neighbour and address.
+
+    A port may need a moment until it has link (``patience_s``), and a host until it is heard (``hear_s``); a wrong port does not become
+    right by waiting.
+    """
     moves, spare = moves_of(record), scene.devices[record.spare]
     move = next(one for one in moves if one.number == number)
     full = full_ports(platforms)
-    until = time.monotonic() + patience_s
+    began = time.monotonic()
     speaking = Speaking(scene)
     bare = Switch(spare.platform)  # where a cable sits is told by what is seen, not by what is configured
     with Session(spare, deadline_s=patience_s + 60) as session:
         while True:
             seen = cable_sheet.look(move, view(bare, read(session, driver.LOOKING), full), spare.name, moves)
-            # A wrong port does not become right by waiting; a host that has not spoken yet may.
-            if seen.right or not seen.unheard:
-                return seen.right, seen.sentence
-            if time.monotonic() >= until:
+            took = time.monotonic() - began
+            if seen.unheard and took >= hear_s:
                 # Whom it could speak to may not be plugged in yet: all of them are looked at again when the last cable is moved.
                 return True, f"{seen.sentence} It is looked at again when all cables are moved."
+            if not (seen.unheard or seen.dark) or took >= patience_s:
+                return seen.right, seen.sentence
             speaking.go_on()
 
 
@@ -283,7 +287,7 @@ def cable_call(place: Place, given: Mapping[str, Any]) -> dict[str, Any]:
     record = place.record()
     if given["extend_s"]:
         deadman.extend(records.path_of(place.incidents, record.failed, "timer.json"), given["extend_s"])
-    right, sentence = cable(place.scene, record, given["number"], place.platforms(), given["patience_s"])
+    right, sentence = cable(place.scene, record, given["number"], place.platforms(), given["patience_s"], given["hear_s"])
     return {"verdict": "PASS" if right else "FAIL", "reason": sentence}
 
 
