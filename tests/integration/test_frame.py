@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -363,3 +365,44 @@ def test_a_step_of_a_killed_run_waits_for_nobody(hospital: Hospital) -> None:
     assert hospital.command("confirm", "--note", "done").returncode == 0, "only the living run's step waits"
     status, said = hospital.end(again)
     assert status == 0, said
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["recovery", "ansible-playbook"])
+def test_two_people_answer_at_the_terminal_of_the_run(hospital: Hospital, plain: bool) -> None:
+    argv = [str(BIN / "ansible-playbook"), *hospital.extra(), "playbooks/crew.yml"]
+    if not plain:
+        argv = [str(BIN / "recovery"), "run", "crew", *hospital.extra()]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(hospital.project)
+        os.execve(argv[0], argv, hospital.environment)  # noqa: S606 - a command of the project, by its full path
+    said = ""
+
+    def shown(words: str, times: int = 1) -> None:
+        nonlocal said
+        until = time.monotonic() + PATIENCE_S
+        while said.count(words) < times and time.monotonic() < until:
+            if select.select([terminal], [], [], 0.2)[0]:
+                try:
+                    said += os.read(terminal, 65536).decode(errors="replace")
+                except OSError:  # the run has closed its side
+                    break
+        assert said.count(words) >= times, said
+
+    hospital.until_event("manual_step_asked", 2)
+    shown("--note TEXT", 2)
+    time.sleep(1)  # what was typed before the question is no answer
+    os.write(terminal, b"\n")
+    shown("Several steps wait. Begin with the number of the one that is done: 1 or 2.")
+    for number in (1, 2):
+        hospital.mark.with_name(f"{hospital.mark.name}-{number}").touch()
+    time.sleep(1)
+    os.write(terminal, b"2 label 17\n")
+    hospital.until_event("manual_step_done", 1)
+    time.sleep(1)
+    os.write(terminal, b"label 16\n")
+    shown("PLAY RECAP" if plain else "PASS")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, said
+    os.close(terminal)
+    done = {line["name"]: line["data"]["note"] for line in hospital.events("manual_step_done")}
+    assert done == {"The second mark is there": "label 17", "The first mark is there": "label 16"}
