@@ -15,7 +15,7 @@ from recovery.report.incident import read
 from recovery.report.outage import outages
 from recovery.report.plan import Plan
 from recovery.report.text import Words
-from recovery.report.workload import read_clients, series
+from recovery.report.workload import Client, read_clients, series
 
 
 def rendered(directory: Path) -> str:
@@ -147,3 +147,13 @@ def test_axis_steps_are_round_and_few(top: float) -> None:
 @pytest.mark.parametrize("span", [1, 59, 600, 86400, 40 * 86400])
 def test_time_ticks_are_few(span: int) -> None:
     assert 1 <= len(plot.time_ticks(1_763_690_401, 1_763_690_401 + span, 6)) <= 8
+
+
+def test_the_plot_ends_where_the_first_log_of_a_round_was_read() -> None:
+    def client(name: str, last: int) -> Client:
+        return Client(name, "", None, None, (), tuple((second, 4, 0) for second in range(100, last + 1)))
+
+    together = series([client("ward-1", 140), client("or-1", 143)], None)
+    assert together is not None and together.acknowledged == (8,) * 41, "no workstation seems to slow down because it was asked first"
+    stopped = series([client("ward-1", 120), client("or-1", 143)], None)
+    assert stopped is not None and stopped.acknowledged == (8,) * 21 + (4,) * 23, "one that stopped long before is seen to have stopped"

@@ -13,6 +13,8 @@ from .incident import Event, Incident, dicts, number, parse_time
 
 KIND = "client-summary"
 READERS = ("client_log", "service_probe")
+READ_APART_S = 15
+"""Logs that end so close to each other were read in one round; one that ends earlier is of a workstation that stopped."""
 NAMED = re.compile(r"client-summary-(?P<host>[^/]+)\.json$")
 
 
@@ -218,8 +220,13 @@ class Series:
 
 
 def series(clients: Sequence[Client], window: tuple[datetime, datetime] | None, columns: int = 360) -> Series | None:
-    """Sum the clients' seconds into at most ``columns`` columns; nothing when no log has a second in the window."""
-    rows = [row for client in clients for row in client.per_second]
+    """Sum the clients' seconds into at most ``columns`` columns; nothing when no log has a second in the window.
+
+    Logs are read one after another: the seconds after the first reading are not everybody's, and are left out.
+    """
+    ends = [client.span[1] for client in clients if client.span]
+    common = min((end for end in ends if max(ends) - end <= READ_APART_S), default=0)
+    rows = [row for client in clients for row in client.per_second if row[0] <= common]
     if window is not None:
         low, high = window[0].timestamp(), window[1].timestamp()
         rows = [row for row in rows if low <= row[0] <= high]
