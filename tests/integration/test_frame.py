@@ -62,17 +62,11 @@ class Hospital:
         argv = [str(BIN / "recovery"), "run", runbook, *self.extra(*extra), *words]
         if plain:
             argv = [str(BIN / "ansible-playbook"), *self.extra(*extra), *words, f"playbooks/{runbook}.yml"]
+        # A test run in the background ignores Ctrl-C, and would hand that down.
         process = subprocess.Popen(
-            argv,
-            cwd=self.project,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            # A test run in the background ignores Ctrl-C, and would hand that down.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
+            argv, cwd=self.project, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
         self.started.append(process)
         return process
 
@@ -383,10 +377,7 @@ def test_two_people_answer_at_the_terminal_of_the_run(hospital: Hospital, plain:
         until = time.monotonic() + PATIENCE_S
         while said.count(words) < times and time.monotonic() < until:
             if select.select([terminal], [], [], 0.2)[0]:
-                try:
-                    said += os.read(terminal, 65536).decode(errors="replace")
-                except OSError:  # the run has closed its side
-                    break
+                said += os.read(terminal, 65536).decode(errors="replace")
         assert said.count(words) >= times, said
 
     hospital.until_event("manual_step_asked", 2)
