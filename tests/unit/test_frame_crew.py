@@ -151,6 +151,13 @@ def test_where_one_cannot_the_others_are_told_to_stop(tmp_path: Path, hands: Any
     assert steps.open_steps(tmp_path) == []
 
 
+def test_a_step_that_fails_after_another_was_done_is_no_refusal(tmp_path: Path, hands: Any) -> None:
+    hands(lambda step: done(step) if step["name"] == "1" else {"by": "a", "done": False, "note": "the port is broken"})
+    with pytest.raises(NotDoneError) as told:
+        crew(Run(tmp_path), lambda order: "").work([order("1", "a"), order("2", "a")])
+    assert told.value.tried, "a cable was moved: it is not true that nothing was changed"
+
+
 def test_time_is_up_for_each_step_by_itself(tmp_path: Path) -> None:
     with pytest.raises(NotDoneError, match="nobody answered by"):
         crew(Run(tmp_path), lambda order: "", timeout_s=0.2).work([order("1", "a")])

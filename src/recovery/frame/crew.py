@@ -56,7 +56,7 @@ class Order:
 
 
 class NotDoneError(Exception):
-    """A step was not done: ``code`` is that of the finding; ``tried``: somebody had answered before."""
+    """A step was not done: ``code`` is that of the finding; ``tried``: somebody had answered it, or done another, before."""
 
     def __init__(self, code: str, why: str, step: Mapping[str, Any], *, tried: bool) -> None:
         """Keep what the refusal says."""
@@ -166,6 +166,7 @@ class Crew:
                 if not ended:
                     self._listen()
         except NotDoneError as error:
+            error.tried = error.tried or bool(done)
             self._withdraw(error)
             raise
         except BaseException:
